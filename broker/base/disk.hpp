@@ -1,0 +1,62 @@
+// The file system, as the journal sees it: the seam where tests put a disk that loses unsynced writes, tears
+// them, fills up, fails and flips bits.
+//
+// Every call reports an operating error as a std::error_code and leaves what to do about it to the caller.
+// A `file` may be read from any thread while one thread writes it.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace skald {
+
+class file {
+ public:
+  virtual ~file() = default;
+
+  // Writes all of the parts, contiguously from `position`, or fails; a failure may leave any part written.
+  virtual std::error_code write(std::uint64_t position, std::span<const iovec> parts) = 0;
+
+  enum class blocking { allowed, refused };
+  // Fills all of the parts from `position`. With blocking refused it reads only what is in memory and
+  // otherwise fails with std::errc::operation_would_block. Reading past the end fails with std::errc::io_error.
+  virtual std::error_code read(std::uint64_t position, std::span<const iovec> parts, blocking mode) = 0;
+
+  // Makes all writes so far durable (fdatasync).
+  virtual std::error_code sync() = 0;
+
+  // Fills [0, size) with zeros, written and synced, so that later writes change no metadata. It may bypass the
+  // page cache and takes as long as writing takes. Fails with no_space_on_device when there is no room.
+  virtual std::error_code prefill(std::uint64_t size) = 0;
+
+  virtual std::uint64_t size() const = 0;
+};
+
+class disk {
+ public:
+  virtual ~disk() = default;
+
+  enum class open_mode { existing, create };  // create: fails when it exists
+  virtual std::error_code open(const std::filesystem::path& path, open_mode mode, std::unique_ptr<file>& out) = 0;
+  virtual std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+  virtual std::error_code remove(const std::filesystem::path& path) = 0;
+  // The names (not paths) of the regular files of a directory, sorted.
+  virtual std::error_code list(const std::filesystem::path& directory, std::vector<std::string>& out) = 0;
+  virtual std::error_code make_directory(const std::filesystem::path& directory) = 0;
+  // Makes creations, renames and removals in a directory durable.
+  virtual std::error_code sync_directory(const std::filesystem::path& directory) = 0;
+  virtual std::error_code free_bytes(const std::filesystem::path& directory, std::uint64_t& out) = 0;
+};
+
+// The machine's own; stateless, shared by all threads.
+disk& native_disk();
+
+}  // namespace skald

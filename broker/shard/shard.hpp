@@ -1,0 +1,209 @@
+// A shard: some partitions with one journal, one state and one writer.
+//
+//   request -> command -> commit log (fsync; a quorum, once replicated) -> apply -> state + effects
+//
+// The shard turns requests into commands, hands them to the commit log, and applies each committed command to
+// the state in order. Everything a command depends on (expected sequences, limits, whether its topic still
+// exists) is decided when it is *applied*, from the command and the state alone: so every replica decides the
+// same, nothing speculative has to be undone when leadership is lost, and a refused command is merely an entry
+// without effect. Offsets are assigned by apply; stored batches keep the bytes they came with, and whoever
+// serves one patches the base offset in.
+//
+// Threading: everything here is called on the shard's executor, and completions and watchers run on it, unless
+// noted. Nothing blocks but the constructor, which replays the journal.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/buffer.hpp"
+#include "broker/base/clock.hpp"
+#include "broker/base/disk.hpp"
+#include "broker/base/executor.hpp"
+#include "broker/journal/journal.hpp"
+#include "skald/protocol/error.hpp"
+#include "skald/protocol/types.hpp"
+
+namespace skald::shard {
+
+inline constexpr std::int64_t unlimited = -1;
+
+struct topic_settings {
+  std::uint32_t partitions = 1;
+  std::int64_t retention_bytes = unlimited;  // per partition
+  std::int64_t retention_ms = unlimited;
+  std::int64_t bytes_max = unlimited;        // per partition: topic_full beyond it
+  std::uint32_t record_bytes_max = 1u << 20;
+  std::uint32_t batch_bytes_max = 4u << 20;
+};
+
+// What alter changes; absent means as it is. The number of partitions may only grow.
+struct topic_changes {
+  std::optional<std::uint32_t> partitions;
+  std::optional<std::int64_t> retention_bytes;
+  std::optional<std::int64_t> retention_ms;
+  std::optional<std::int64_t> bytes_max;
+  std::optional<std::uint32_t> record_bytes_max;
+  std::optional<std::uint32_t> batch_bytes_max;
+};
+
+struct partition_info {
+  partition_id partition;
+  offset log_start;
+  offset end;             // the high watermark: records before it are committed
+  std::uint64_t bytes = 0;
+};
+
+struct topic_info {
+  std::string name;
+  topic_id id;
+  timestamp created;
+  topic_settings settings;
+  std::vector<partition_info> partitions;
+  std::uint64_t bytes = 0;
+  std::uint64_t records = 0;
+};
+
+// The outcome of a request that can fail with an operating error.
+struct failure {
+  errc code = errc::ok;
+  std::string message;
+  explicit operator bool() const { return code != errc::ok; }
+};
+
+// One batch to append. The caller has checked it (batch_view::check) and says what it found, so that neither
+// apply nor a replay looks inside the batch again.
+struct append_request {
+  std::string topic;
+  partition_id partition;
+  slice batch;
+  std::uint32_t records = 0;
+  std::uint32_t record_bytes_largest = 0;
+  timestamp timestamp_max;
+  std::optional<producer_id> producer;  // absent: not idempotent
+  producer_epoch epoch;
+  std::int32_t base_sequence = -1;
+};
+
+struct append_result {
+  failure why;                          // ok unless refused
+  std::optional<offset> base_offset;    // absent with durability::memory
+  bool duplicate = false;
+  std::uint32_t partitions = 0;
+};
+
+// Where one stored batch lies. The reader patches base_offset into its bytes.
+struct stored_batch {
+  offset base_offset;
+  std::uint32_t records = 0;
+  std::uint32_t leader_epoch = 0;
+  journal::place at;
+};
+
+// What to read to serve a partition from an offset. The pins keep the segments readable.
+struct read_plan {
+  failure why;                          // offset_out_of_range, unknown_topic, unknown_partition
+  std::vector<stored_batch> batches;    // contiguous in offset, the first containing `from`
+  std::vector<std::pair<journal::generation, journal::segment_pin>> pins;
+  offset high_watermark;
+  offset log_start;
+};
+
+// Told once, on the shard's executor, when a partition has records at or after the awaited offset, or its topic
+// is gone. It must be cancelled before it is destroyed.
+class watcher {
+ public:
+  virtual void on_readable() = 0;
+
+ protected:
+  ~watcher() = default;
+};
+
+struct options {
+  std::filesystem::path directory;              // journal/ and state/ are made in it
+  journal::options journal;                     // its directory is set by the shard
+  std::uint64_t replay_bytes_max = 256u << 20;  // flush the state so that a restart replays no more
+  std::uint64_t state_map_bytes = 64ull << 30;  // address space reserved for LMDB
+  std::chrono::milliseconds retention_interval{1000};
+  std::chrono::hours producer_expiry{24 * 7};
+  std::uint32_t partitions_max = 100'000;       // of all topics together
+};
+
+struct statistics {
+  journal::statistics journal;
+  std::uint64_t live_bytes = 0;
+  std::uint64_t replay_bytes = 0;        // what a restart now would replay
+  std::uint32_t topics = 0;
+  std::uint32_t partitions = 0;
+  std::uint64_t records_appended = 0;    // since the start
+  std::uint64_t bytes_appended = 0;
+};
+
+class shard {
+ public:
+  // Opens or creates the shard and replays its journal, on the calling thread. Throws skald::error:
+  // storage_corrupt, storage_error, or unsupported_version for a newer format.
+  // `fatal` is called, from any thread, with the reason when the process must end.
+  shard(options with, disk& on, wall_clock& clock, executor& runs_on,
+        std::function<void(const std::string&)> fatal);
+  ~shard();
+  shard(const shard&) = delete;
+  shard& operator=(const shard&) = delete;
+
+  void start();
+  // Refuses new requests with shutting_down, finishes what was accepted, flushes the state, then calls `done`.
+  void stop(std::function<void()> done);
+
+  // ---- topics ----
+  using topic_done = std::function<void(failure, topic_info)>;
+  void create_topic(std::string name, topic_settings settings, bool if_absent, topic_done done);
+  void alter_topic(std::string name, topic_changes changes, topic_done done);
+  void delete_topic(std::string name, std::function<void(failure)> done);
+  std::optional<topic_info> describe_topic(std::string_view name) const;
+  // In order of name, those greater than `after`; without their partitions.
+  std::vector<topic_info> list_topics(std::string_view after, std::size_t limit, bool& more) const;
+
+  // ---- publishing ----
+  using append_done = std::function<void(std::vector<append_result>)>;
+  // Appends each batch, independently, in order; calls `done` once, when all are as durable as asked.
+  // `achieved` is what was asked, or more.
+  void append(std::vector<append_request> batches, durability wanted, append_done done);
+  using producer_done = std::function<void(failure, producer_id, producer_epoch)>;
+  void init_producer(producer_done done);
+
+  // ---- reading ----
+  struct partition_ref {
+    topic_id topic;
+    partition_id partition;
+  };
+  struct resolved_topic {
+    topic_id id;
+    std::uint32_t partitions = 0;
+  };
+  std::optional<resolved_topic> find_topic(std::string_view name) const;
+  std::optional<partition_info> partition(partition_ref of) const;
+  // At least one batch when there is one at or after `from`, else as many as fit bytes_max. An empty plan
+  // without a failure means that `from` is the high watermark.
+  read_plan plan_read(partition_ref of, offset from, std::uint64_t bytes_max) const;
+  // The batch that holds the first record with that timestamp or later; empty plan: there is none. The caller
+  // looks inside for the record.
+  read_plan plan_find(partition_ref of, timestamp at) const;
+  void watch(partition_ref of, offset from, watcher& who);
+  void unwatch(partition_ref of, watcher& who);
+
+  statistics stats() const;
+  // Bytes accepted and not yet durable; any thread.
+  std::uint64_t queued_bytes() const;
+
+ private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace skald::shard
