@@ -1,0 +1,80 @@
+// Error codes: the same numbers on the wire, in the client and in the broker.
+//
+// A code says what kind of failure it was; the message beside it says what, where and what to do. Codes are
+// never renumbered. `skald::error` is what the client throws (or passes as exception_ptr).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace skald {
+
+enum class errc : std::uint16_t {
+  ok = 0,
+
+  // The request itself.
+  invalid_request = 1,        // malformed, contradictory or out of range
+  unsupported_version = 2,    // no common protocol version, or a message this broker does not know
+  frame_too_large = 3,        // over the frame limit that HelloOk announced
+  invalid_topic_name = 4,
+  unknown_topic = 5,
+  topic_exists = 6,
+  unknown_partition = 7,
+  invalid_settings = 8,       // a topic setting out of range
+  unknown_subscription = 9,
+
+  // Batches.
+  corrupt_batch = 20,         // the checksum does not match, or the records do not parse
+  batch_too_large = 21,
+  record_too_large = 22,
+  unsupported_compression = 23,
+  out_of_order_sequence = 24, // an idempotent producer skipped a sequence number
+  fenced_producer = 25,       // a newer epoch of this producer has published
+  offset_out_of_range = 26,
+
+  // The broker's state.
+  storage_full = 40,          // no room on disk; reads go on; retry when there is room
+  topic_full = 41,            // the topic's bytes_max is reached
+  shutting_down = 42,
+  overloaded = 43,            // too many connections, subscriptions or requests
+  storage_corrupt = 44,       // the data directory fails its checksums
+  storage_error = 45,         // an operating system error on the data directory
+  internal_error = 46,
+
+  // The client's own.
+  connection_lost = 60,       // and not (yet) re-established
+  deadline_exceeded = 61,
+  cancelled = 62,
+  closed = 63,                // the object was closed or shut down
+  protocol_error = 64,        // the peer broke the protocol
+  cannot_connect = 65,
+};
+
+// The category of skald::errc; its name is "skald".
+const std::error_category& error_category() noexcept;
+
+inline std::error_code make_error_code(errc code) noexcept {
+  return {static_cast<int>(code), error_category()};
+}
+
+// The stable spelling of a code, such as "unknown_topic"; "unknown_error" for a number this version lacks.
+std::string_view to_string(errc code) noexcept;
+
+// A failure with its story: code() is comparable with errc, what() is a sentence a user can act on.
+class error : public std::system_error {
+ public:
+  error(errc code, const std::string& message);
+  // The message alone, without the text of the code.
+  const std::string& message() const noexcept { return message_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  std::string message_;
+};
+
+}  // namespace skald
+
+template <>
+struct std::is_error_code_enum<skald::errc> : std::true_type {};
