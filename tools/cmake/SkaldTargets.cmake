@@ -3,7 +3,8 @@ include_guard(GLOBAL)
 
 # skald_library(NAME SOURCES ... [PUBLIC_LIBS ...] [PRIVATE_LIBS ...] [INCLUDE dir] [PCH header...])
 # A static library skald_NAME with the alias skald::NAME. Sources include each other by their path from
-# the repository's root; INCLUDE names a folder of public headers that are installed.
+# the repository's root; INCLUDE names a folder of public headers, each of which compiles alone. The libraries
+# that skald::client and skald::broker stand on are installed with their public headers; see SkaldInstall.
 function(skald_library name)
   cmake_parse_arguments(arg "" "INCLUDE" "SOURCES;PUBLIC_LIBS;PRIVATE_LIBS;PCH" ${ARGN})
   add_library(skald_${name} STATIC ${arg_SOURCES})
@@ -12,14 +13,15 @@ function(skald_library name)
   target_compile_features(skald_${name} PUBLIC cxx_std_20)
   target_include_directories(skald_${name} PRIVATE ${PROJECT_SOURCE_DIR})
   if(arg_INCLUDE)
-    target_include_directories(skald_${name} PUBLIC
-      $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/${arg_INCLUDE}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${arg_INCLUDE}/*.hpp)
+    target_sources(skald_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${arg_INCLUDE} FILES ${headers})
   endif()
   target_link_libraries(skald_${name} PUBLIC ${arg_PUBLIC_LIBS}
     PRIVATE ${arg_PRIVATE_LIBS} $<BUILD_INTERFACE:skald_build_options>)
   if(arg_PCH)
     target_precompile_headers(skald_${name} PRIVATE ${arg_PCH})
   endif()
+  set_property(GLOBAL APPEND PROPERTY SKALD_LIBRARIES skald_${name})
 endfunction()
 
 # skald_executable(NAME SOURCES ... [LIBS ...] [PCH header...])
@@ -35,7 +37,11 @@ endfunction()
 
 # skald_test(NAME SOURCES ... LIBS ... [LABELS ...] [TIMEOUT seconds] [PCH header...])
 # A doctest executable registered with ctest under its own name. tests/main.cpp holds main().
+# Labels that tools/test knows: unit, system, and slow-sanitized (left out where a sanitizer slows it down).
 function(skald_test name)
+  if(NOT SKALD_BUILD_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS;PCH" ${ARGN})
   skald_executable(${name} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS} skald_test_main PCH ${arg_PCH})
   add_test(NAME ${name} COMMAND ${name})
@@ -43,4 +49,32 @@ function(skald_test name)
     set(arg_TIMEOUT 120)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# skald_fuzzer(NAME SOURCES ... LIBS ... [CORPUS dir])
+# A libFuzzer executable, built by the target skald_fuzzers when SKALD_BUILD_FUZZERS is on, and a ctest with
+# the label fuzz that runs it for SKALD_FUZZ_SECONDS. CORPUS holds the seeds, which are only read: what the
+# fuzzer finds stays in the build tree, a crash as NAME.crash-HASH.
+function(skald_fuzzer name)
+  if(NOT SKALD_BUILD_FUZZERS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;LIBS" ${ARGN})
+  skald_executable(${name} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  if(NOT TARGET skald_fuzzers)
+    add_custom_target(skald_fuzzers)
+  endif()
+  add_dependencies(skald_fuzzers ${name})
+
+  set(found ${CMAKE_CURRENT_BINARY_DIR}/${name}.corpus)
+  file(MAKE_DIRECTORY ${found})
+  set(seeds)
+  if(arg_CORPUS)
+    get_filename_component(seeds ${arg_CORPUS} ABSOLUTE)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=${SKALD_FUZZ_SECONDS} -timeout=10 -rss_limit_mb=2048
+    -print_final_stats=1 -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/${name}. ${found} ${seeds})
+  math(EXPR limit "${SKALD_FUZZ_SECONDS} + 120")
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT ${limit})
 endfunction()
