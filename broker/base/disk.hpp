@@ -27,15 +27,23 @@ class file {
 
   enum class blocking { allowed, refused };
   // Fills all of the parts from `position`. With blocking refused it reads only what is in memory and
-  // otherwise fails with std::errc::operation_would_block. Reading past the end fails with std::errc::io_error.
+  // otherwise fails with std::errc::operation_would_block. Reading past the end fails with
+  // std::errc::io_error.
   virtual std::error_code read(std::uint64_t position, std::span<const iovec> parts, blocking mode) = 0;
 
-  // Makes all writes so far durable (fdatasync).
+  // Makes all writes so far durable (fdatasync). After a failure nothing is known about them: neither a later
+  // sync nor what reads back tells the truth.
   virtual std::error_code sync() = 0;
 
-  // Fills [0, size) with zeros, written and synced, so that later writes change no metadata. It may bypass the
-  // page cache and takes as long as writing takes. Fails with no_space_on_device when there is no room.
-  virtual std::error_code prefill(std::uint64_t size) = 0;
+  // Makes the file `size` bytes long, with blocks of its own: later writes within it never want for space.
+  // The new bytes read as zeros. Takes milliseconds. Fails with no_space_on_device when there is no room.
+  virtual std::error_code allocate(std::uint64_t size) = 0;
+  // Writes zeros, so that later writes there change no metadata, which makes their sync quicker. It bypasses
+  // the page cache where it can, takes as long as writing takes, and promises nothing about durability.
+  // Position and size are multiples of 4096.
+  virtual std::error_code write_zeros(std::uint64_t position, std::uint64_t bytes) = 0;
+  // A hint that these bytes will be read soon.
+  virtual void prefetch(std::uint64_t position, std::uint64_t bytes) = 0;
 
   virtual std::uint64_t size() const = 0;
 };
@@ -44,8 +52,9 @@ class disk {
  public:
   virtual ~disk() = default;
 
-  enum class open_mode { existing, create };  // create: fails when it exists
-  virtual std::error_code open(const std::filesystem::path& path, open_mode mode, std::unique_ptr<file>& out) = 0;
+  enum class open_mode { existing, read_only, create };  // create: fails when it exists
+  virtual std::error_code open(const std::filesystem::path& path, open_mode mode,
+                               std::unique_ptr<file>& out) = 0;
   virtual std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
   virtual std::error_code remove(const std::filesystem::path& path) = 0;
   // The names (not paths) of the regular files of a directory, sorted.

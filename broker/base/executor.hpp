@@ -6,8 +6,8 @@
 
 namespace skald {
 
-// Runs tasks one after another, in the order posted. post() and post_after() may be called from any thread and
-// never run the task before they return.
+// Runs tasks one after another, in the order posted. post() and post_after() may be called from any thread
+// and never run the task before they return.
 class executor {
  public:
   using task = std::function<void()>;

@@ -4,13 +4,15 @@
 // then one vectored write, one fdatasync, and one report that names where each entry lies. There is no timer
 // and no linger: latency is one fsync when idle, throughput is the disk's limit when busy.
 //
-// Threading: append() and the space functions are called on the owner's thread (the shard's reactor). The journal
-// has one writer thread, which writes and syncs and then calls the listener *on that thread*; the listener
-// posts to its reactor. A background thread prepares the next segments. Places may be read from any thread.
+// Threading: append() and release() are called on the owner's thread (the shard's reactor), the other queries
+// on any. The journal has one writer thread, which writes and syncs and then calls the listener *on that
+// thread*; the listener posts to its reactor. A background thread prepares the next segments. Places may be
+// read from any thread. A simulation drives the same journal without threads, by step().
 //
-// Errors: a failed write that is not for want of space, and any failed fdatasync, is fatal: the listener is
-// told and must end the process, for retrying an fsync lies on Linux. Want of space is an operating error:
-// append() refuses with storage_full once no segment can be prepared, until there is room again.
+// Errors: a failed write and any failed fdatasync is fatal: the listener is told and must end the process,
+// for retrying an fsync lies on Linux. Want of space is an operating error: append() refuses with
+// storage_full once no segment can be prepared, until there is room again. What append() accepted always has
+// its room: the blocks of a segment are allocated before anything is promised a place in it.
 #pragma once
 
 #include <array>
@@ -49,11 +51,15 @@ std::error_code read(const segment& from, std::uint64_t position, std::span<cons
 
 struct options {
   std::filesystem::path directory;
-  std::uint64_t segment_bytes = 128u << 20;
-  std::uint64_t spare_segments_max = 4;        // recycled segments kept ready; more are removed
-  std::uint64_t reserve_bytes = 64u << 20;     // free disk space never used, so that trims and stops succeed
-  std::uint64_t group_bytes_max = 8u << 20;    // of one group commit
+  std::uint64_t segment_bytes = 128u << 20;  // a multiple of 4096, from 16 KiB to 2 GiB
+  std::uint64_t spare_segments_max = 4;      // recycled segments kept ready; more are removed
+  std::uint64_t reserve_bytes = 64u << 20;   // free disk space never used, so that trims and stops succeed
+  std::uint64_t group_bytes_max = 8u << 20;  // of one group commit
+  journal_id new_id{};                       // of a journal that is created; random when all zero
 };
+
+// Largest payload of one entry: it has to fit a segment.
+std::uint64_t payload_bytes_max(const options& with);
 
 // What to append. The payload is `head` (small, owned) followed by `body` (shared, not copied).
 struct new_entry {
@@ -80,9 +86,11 @@ struct replayed_entry {
   std::span<const std::byte> bytes;
 };
 
-struct replay_point {  // the first entry not yet reflected in the state
+// The first entry not yet reflected in the state. Its segment is that of the entry before it (see
+// point_after).
+struct replay_point {
   journal::sequence next{1};
-  generation segment{0};        // 0: from the oldest segment there is
+  generation segment{0};  // 0: from the oldest segment there is
   std::uint32_t position = 0;
 };
 
@@ -90,8 +98,8 @@ struct replay_point {  // the first entry not yet reflected in the state
 struct recovery_report {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t torn_bytes = 0;     // of a torn tail that was cut off
-  std::string note;                 // for the log, one line
+  std::uint64_t torn_bytes = 0;  // of a torn tail that was cut off, as far as it can be told from stale bytes
+  std::string note;              // for the log, one line
 };
 
 struct statistics {
@@ -115,37 +123,52 @@ class listener {
   virtual void on_fatal(const std::string& why) = 0;
 };
 
+// Segments are prepared ahead of need, and the last one prepared is kept for what makes room: when the disk
+// is full, publishes are refused and trims still get through.
+enum class urgency { normal, frees_space };
+
+enum class driven_by { threads, step };
+
 class journal {
  public:
   // Opens or creates the journal and replays it from `from`: calls `replay` for each entry in order, on the
   // calling thread. Throws skald::error: storage_corrupt (naming file, position and the sequence range lost)
-  // when an entry that had been durable is unreadable or missing; storage_error with the system's words.
+  // when an entry that had been durable is unreadable or missing, or `from` is past the end;
+  // unsupported_version for a newer format; storage_error with the system's words. What was replayed is
+  // durable when the constructor returns. It needs no free space.
   journal(disk& on, const options& with, replay_point from,
           const std::function<void(const replayed_entry&)>& replay, recovery_report& report);
   ~journal();  // as stop()
   journal(const journal&) = delete;
   journal& operator=(const journal&) = delete;
 
-  void start(listener& reports);
+  void start(listener& reports, driven_by driver = driven_by::threads);
+  // Driven by step(): does one thing that a thread would have done, on the calling thread, and says whether
+  // there was anything to do.
+  bool step();
   // Finishes and syncs what was appended, reports it, and joins the threads. Idempotent.
   void stop();
 
-  // Queues entries in this order; they become durable in this order. Returns storage_full, having queued
-  // nothing, when there is no room. Never blocks.
-  std::error_code append(std::vector<new_entry> entries);
+  // Queues entries in this order; they become durable in this order. On an error nothing was queued:
+  // storage_full when there is no room (on_space() follows when there is), batch_too_large when a payload
+  // exceeds payload_bytes_max, storage_error after on_fatal, shutting_down after stop(). It never waits for
+  // data to be written; only an owner that outruns the preparation of segments, by more than a whole segment,
+  // waits the milliseconds that creating the next one takes.
+  std::error_code append(std::vector<new_entry> entries, urgency how = urgency::normal);
   // Bytes queued and not yet durable; the shard pushes back on publishers beyond its budget. Any thread.
   std::uint64_t queued_bytes() const;
 
   // The place to replay from once everything up to and including `through` is reflected elsewhere.
   replay_point point_after(const durable_entry& through) const;
 
-  // Keeps a segment readable. Null when it has been recycled.
+  // Keeps a segment readable. Null when it has been released.
   segment_pin pin(generation segment) const;
 
-  // The segments in use, oldest first; the last is the one being written.
+  // The segments in use, oldest first; the last ones may hold only entries that are not yet durable.
   std::vector<generation> segments() const;
-  // Gives back a segment that holds nothing needed: neither live batches nor entries at or after the replay
-  // point. It is reused once the last pin is gone.
+  // Gives back a segment that holds nothing needed: no live batches, and it is older than the segment of the
+  // replay point that the state has committed. It is reused once the last pin is gone. A crash may undo this:
+  // a segment that is there again after a restart is released again.
   void release(generation segment);
 
   statistics stats() const;
