@@ -1,0 +1,175 @@
+// An asynchronous client of a broker.
+//
+//   asio::awaitable<void> follow(skald::client& broker) {
+//     co_await broker.publish("orders", {.key = "42", .value = "created"});
+//     auto orders = co_await broker.subscribe("orders", {.from = skald::earliest});
+//     for (;;)
+//       for (const skald::record& r : co_await orders.receive()) handle(r);
+//   }
+//
+// Connection. One TCP connection carries everything, any number of operations at a time. It is opened by the
+// first operation and, until close(), opened again whenever it is lost; there is nothing to run besides the
+// executor. Operations wait for a connection as long as their timeout allows.
+//
+// Lost connections. publish() and everything that only reads is repeated on the next connection: a repeated
+// publish is recognised by the broker and never stored twice. create_topic, alter_topic and delete_topic fail
+// with connection_lost when the connection went after they were sent, because they may or may not have
+// happened.
+//
+// Errors. Each operation completes with void(std::exception_ptr, result); the exception is always a
+// skald::error, whose text says what, where and what to do. With co_await it is thrown. Besides what the
+// broker answers there are deadline_exceeded (the timeout passed; what() says whether the broker may have
+// acted), cannot_connect (it passed without any connection), cancelled, and closed.
+//
+// Cancellation. Every operation supports all of Asio's cancellation types. A cancelled operation completes
+// with errc::cancelled; whether the broker has acted is then unknown.
+//
+// Completion tokens. The last argument of each operation is an Asio completion token, by default
+// use_awaitable. All other arguments are read before the call returns, so that they may be temporaries with
+// any token.
+//
+// Threading. Not thread safe: use a client, and what was made from it, on its executor only, which runs one
+// thing at a time (an io_context with one thread, or a strand). For threads there is skald::blocking_client.
+//
+// Lifetime. Destroying a client closes it: pending operations complete with errc::closed. An open connection
+// counts as work of the executor: io_context::run() does not return before close().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <skald/detail/completion.hpp>
+#include <skald/options.hpp>
+#include <skald/protocol/error.hpp>
+#include <skald/record.hpp>
+#include <skald/subscription.hpp>
+#include <skald/topic.hpp>
+
+namespace skald {
+
+namespace detail {
+class connection;
+class producer_engine;
+}  // namespace detail
+
+class client {
+ public:
+  using executor_type = boost::asio::any_io_executor;
+  using default_token = boost::asio::use_awaitable_t<>;
+
+  // Does no I/O. Throws skald::error (invalid_request) for an address that is none.
+  explicit client(executor_type executor, client_options options = {});
+  ~client();
+  client(client&&) noexcept;
+  client& operator=(client&&) noexcept;
+
+  executor_type get_executor() const;
+
+  // Opens the connection now, to learn early whether there is a broker. Never necessary. -> void
+  template <class Token = default_token>
+  auto connect(connect_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_connect(options), std::forward<Token>(token));
+  }
+
+  // Publishes one record, durably unless told otherwise; completes when it is acknowledged. -> published
+  // Records published from one client to one partition keep the order of the calls. For many records a second
+  // see skald::producer.
+  template <class Token = default_token>
+  auto publish(std::string_view topic, const message& what, publish_options options = {},
+               Token&& token = {}) {
+    return detail::initiate(prepare_publish(topic, what, options), std::forward<Token>(token));
+  }
+
+  // Begins to receive a topic's records. -> subscription
+  template <class Token = default_token>
+  auto subscribe(std::string_view topic, subscribe_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_subscribe(topic, options), std::forward<Token>(token));
+  }
+
+  // Reads one partition once, from `from`. Without records there when options.wait has passed. -> records
+  template <class Token = default_token>
+  auto fetch(std::string_view topic, partition_id partition, offset from, fetch_options options = {},
+             Token&& token = {}) {
+    return detail::initiate(prepare_fetch(topic, partition, from, options), std::forward<Token>(token));
+  }
+
+  // The offset in each partition that `options.at` means now. -> std::vector<partition_offset>
+  template <class Token = default_token>
+  auto list_offsets(std::string_view topic, list_offsets_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_list_offsets(topic, options), std::forward<Token>(token));
+  }
+
+  // -> void
+  template <class Token = default_token>
+  auto create_topic(std::string_view name, topic_settings settings = {}, create_topic_options options = {},
+                    Token&& token = {}) {
+    return detail::initiate(prepare_create_topic(name, settings, options), std::forward<Token>(token));
+  }
+
+  // Changes the settings that are given; partitions can only be added. -> void
+  template <class Token = default_token>
+  auto alter_topic(std::string_view name, topic_settings settings, call_options options = {},
+                   Token&& token = {}) {
+    return detail::initiate(prepare_alter_topic(name, settings, options), std::forward<Token>(token));
+  }
+
+  // Deletes the topic with all its records. Its subscriptions end. -> void
+  template <class Token = default_token>
+  auto delete_topic(std::string_view name, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_delete_topic(name, options), std::forward<Token>(token));
+  }
+
+  // -> topic_info, with partitions
+  template <class Token = default_token>
+  auto describe_topic(std::string_view name, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_describe_topic(name, options), std::forward<Token>(token));
+  }
+
+  // All topics, in order of name. -> std::vector<topic_info>, without partitions
+  template <class Token = default_token>
+  auto list_topics(call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_list_topics(options), std::forward<Token>(token));
+  }
+
+  // -> broker_status
+  template <class Token = default_token>
+  auto status(call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_status(options), std::forward<Token>(token));
+  }
+
+  // Closes the connection for good; whatever is pending completes with errc::closed. Idempotent. Records that
+  // are not yet acknowledged may or may not be stored: await them, or flush the producer, first.
+  void close();
+
+ private:
+  friend class producer;
+  friend class blocking_client;
+  friend class blocking_producer;
+
+  detail::operation<> prepare_connect(connect_options options);
+  detail::operation<published> prepare_publish(std::string_view topic, const message& what,
+                                               publish_options options);
+  detail::operation<subscription> prepare_subscribe(std::string_view topic, subscribe_options options);
+  detail::operation<records> prepare_fetch(std::string_view topic, partition_id partition, offset from,
+                                           fetch_options options);
+  detail::operation<std::vector<partition_offset>> prepare_list_offsets(std::string_view topic,
+                                                                        list_offsets_options options);
+  detail::operation<> prepare_create_topic(std::string_view name, topic_settings settings,
+                                           create_topic_options options);
+  detail::operation<> prepare_alter_topic(std::string_view name, topic_settings settings,
+                                          call_options options);
+  detail::operation<> prepare_delete_topic(std::string_view name, call_options options);
+  detail::operation<topic_info> prepare_describe_topic(std::string_view name, call_options options);
+  detail::operation<std::vector<topic_info>> prepare_list_topics(call_options options);
+  detail::operation<broker_status> prepare_status(call_options options);
+
+  std::shared_ptr<detail::connection> connection_;
+  // publish() goes through these, one for each durability that was asked for.
+  std::shared_ptr<detail::producer_engine> publishers_[3];
+};
+
+}  // namespace skald

@@ -1,0 +1,12 @@
+// Everything a user of the client needs.
+#pragma once
+
+#include <skald/blocking_client.hpp>
+#include <skald/client.hpp>
+#include <skald/options.hpp>
+#include <skald/producer.hpp>
+#include <skald/protocol/error.hpp>
+#include <skald/protocol/types.hpp>
+#include <skald/record.hpp>
+#include <skald/subscription.hpp>
+#include <skald/topic.hpp>

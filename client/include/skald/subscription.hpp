@@ -1,0 +1,97 @@
+// Receiving a topic's records as they are published.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <skald/detail/completion.hpp>
+#include <skald/options.hpp>
+#include <skald/record.hpp>
+#include <skald/topic.hpp>
+
+namespace skald {
+
+namespace detail {
+class subscriber;
+}
+
+// Where a subscription is in one partition.
+struct partition_position {
+  partition_id partition;
+  offset next;            // after the last record that receive() gave
+  offset high_watermark;  // as last heard from the broker: the offset that the next record gets
+  std::uint64_t lag() const { return next < high_watermark ? high_watermark - next : 0; }
+};
+
+// A running subscription; made by client::subscribe(). The handle is movable; destroying it unsubscribes.
+//
+// Delivery. Records of one partition come in order, each once; the order between partitions is undefined.
+// After a lost connection it goes on behind the last record that has arrived here, without loss or
+// repetition. It remembers positions in memory only: a program that restarts passes its own as
+// subscribe_options::positions.
+//
+// Flow. The broker sends ahead as many bytes as subscribe_options::credit_bytes; receiving a delivery grants
+// as many new ones. A slow receiver costs this much memory and nobody else anything.
+//
+// Errors of receive(), each of which it repeats until seek() or for good:
+//   unknown_topic    the topic was deleted, or deleted and created anew
+//   corrupt_batch    a batch fails its checksum; names topic, partition and offset; seek() past it to go on
+//   others           as the broker says
+// A lost connection is none: receive() waits for the next. Records that retention removed before they could
+// be delivered are reported by records::gap().
+//
+// Threading: as the client's.
+class subscription {
+ public:
+  using default_token = boost::asio::use_awaitable_t<>;
+
+  subscription();
+  explicit subscription(std::shared_ptr<detail::subscriber> core);
+  ~subscription();
+  subscription(subscription&&) noexcept;
+  subscription& operator=(subscription&&) noexcept;
+
+  // The next delivery; waits for one without limit unless options.timeout says so. A cancelled or timed out
+  // receive() loses nothing. One at a time. -> records
+  template <class Token = default_token>
+  auto receive(call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_receive(options), std::forward<Token>(token));
+  }
+
+  // What has arrived and not been received, if anything. Throws what receive() would.
+  std::optional<records> try_receive();
+
+  // Goes on at `to` in every partition, or in those listed. Once this is begun, receive() gives nothing from
+  // before it.
+  // -> void
+  template <class Token = default_token>
+  auto seek(start_point to, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_seek_all(to, options), std::forward<Token>(token));
+  }
+  template <class Token = default_token>
+  auto seek(std::span<const partition_start> to, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_seek(to, options), std::forward<Token>(token));
+  }
+
+  std::string_view topic() const;
+  // One for each partition, in order of partition.
+  std::vector<partition_position> positions() const;
+
+  // Ends it; a pending receive() completes with errc::closed. Idempotent.
+  void close();
+
+ private:
+  friend class blocking_subscription;
+  detail::operation<records> prepare_receive(call_options options);
+  detail::operation<> prepare_seek(std::span<const partition_start> to, call_options options);
+  detail::operation<> prepare_seek_all(start_point to, call_options options);
+
+  std::shared_ptr<detail::subscriber> core_;
+};
+
+}  // namespace skald
