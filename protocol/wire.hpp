@@ -22,9 +22,11 @@ namespace skald::protocol {
 inline constexpr std::uint16_t protocol_version_min = 1;
 inline constexpr std::uint16_t protocol_version_max = 1;
 
-inline constexpr std::size_t appends_max = 16'384;     // in a Publish
-inline constexpr std::size_t partitions_max = 65'536;  // of a topic, hence in any list of partitions
-inline constexpr std::size_t topics_max = 16'384;      // in a ListTopicsOk
+// The most elements a list may have. A topic with partitions_max of them can still be described within the
+// limit of a header, 1 MiB.
+inline constexpr std::size_t appends_max = 16'384;
+inline constexpr std::size_t partitions_max = 16'384;
+inline constexpr std::size_t topics_max = 16'384;
 
 // Why a header was refused. With unsupported_version the frame is sound but its message unknown, and `id` is
 // the request's, to be answered with an Error; otherwise the peer is broken, and the id is 0 if unreadable.
@@ -38,7 +40,8 @@ using header_result = boost::system::result<T, header_failure>;
 // sees to that). Fails with protocol_error, or unsupported_version for a body this version does not know.
 //
 // Afterwards a handler may rely on the following, besides FlatBuffers' own guarantees, without a check:
-//   all messages      body is there; enums have a known value. id is 0 in Closing, Delivery and
+//   all messages      body is there; enums have a known value; a Start of `offset` has a value >= 0. id is 0
+//   in Closing, Delivery and
 //                     SubscriptionNotice, anything in Credit, and not 0 in all others.
 //   strings           a string field named below is there and at most string_bytes_max long; every other
 //                     string may be null: text() reads it as "". Topic names are not yet checked.

@@ -18,6 +18,8 @@
 
 namespace skald::protocol {
 
+class compressor;
+
 struct batch_options {
   skald::compression compression = skald::compression::none;
   int compression_level = 0;               // 0: the library's default
@@ -57,7 +59,6 @@ class batch_builder {
   void recycle(std::vector<std::byte>&& buffer);
 
  private:
-  struct contexts;
   void make_room(std::size_t bytes);
   std::vector<std::byte> compress(const batch_options& options);
 
@@ -67,7 +68,7 @@ class batch_builder {
   std::uint32_t records_ = 0;
   timestamp base_timestamp_;
   timestamp max_timestamp_;
-  std::unique_ptr<contexts> contexts_;  // created by the first compressed batch
+  std::unique_ptr<compressor> compressor_;  // created by the first compressed batch
 };
 
 }  // namespace skald::protocol

@@ -15,40 +15,40 @@ enum class errc : std::uint16_t {
   ok = 0,
 
   // The request itself.
-  invalid_request = 1,        // malformed, contradictory or out of range
-  unsupported_version = 2,    // no common protocol version, or a message this broker does not know
-  frame_too_large = 3,        // over the frame limit that HelloOk announced
+  invalid_request = 1,      // malformed, contradictory or out of range
+  unsupported_version = 2,  // no common protocol version, or a message this broker does not know
+  frame_too_large = 3,      // over the frame limit that HelloOk announced
   invalid_topic_name = 4,
   unknown_topic = 5,
   topic_exists = 6,
   unknown_partition = 7,
-  invalid_settings = 8,       // a topic setting out of range
+  invalid_settings = 8,  // a topic setting out of range
   unknown_subscription = 9,
 
   // Batches.
-  corrupt_batch = 20,         // the checksum does not match, or the records do not parse
+  corrupt_batch = 20,  // the checksum does not match, or the records do not parse
   batch_too_large = 21,
   record_too_large = 22,
   unsupported_compression = 23,
-  out_of_order_sequence = 24, // an idempotent producer skipped a sequence number
-  fenced_producer = 25,       // a newer epoch of this producer has published
+  out_of_order_sequence = 24,  // an idempotent producer skipped a sequence number
+  fenced_producer = 25,        // a newer epoch of this producer has published
   offset_out_of_range = 26,
 
   // The broker's state.
-  storage_full = 40,          // no room on disk; reads go on; retry when there is room
-  topic_full = 41,            // the topic's bytes_max is reached
+  storage_full = 40,  // no room on disk; reads go on; retry when there is room
+  topic_full = 41,    // the topic's bytes_max is reached
   shutting_down = 42,
-  overloaded = 43,            // too many connections, subscriptions or requests
-  storage_corrupt = 44,       // the data directory fails its checksums
-  storage_error = 45,         // an operating system error on the data directory
+  overloaded = 43,       // too many connections, subscriptions or requests
+  storage_corrupt = 44,  // the data directory fails its checksums
+  storage_error = 45,    // an operating system error on the data directory
   internal_error = 46,
 
   // The client's own.
-  connection_lost = 60,       // and not (yet) re-established
+  connection_lost = 60,  // and not (yet) re-established
   deadline_exceeded = 61,
   cancelled = 62,
-  closed = 63,                // the object was closed or shut down
-  protocol_error = 64,        // the peer broke the protocol
+  closed = 63,          // the object was closed or shut down
+  protocol_error = 64,  // the peer broke the protocol
   cannot_connect = 65,
 };
 

@@ -23,6 +23,8 @@
 
 namespace skald::protocol {
 
+class decompressor;
+
 // The fixed fields before the records.
 inline constexpr std::size_t batch_header_bytes = 61;
 
@@ -224,7 +226,7 @@ struct batch_limits {
   std::size_t batch_bytes_max = 16u << 20;
   std::size_t uncompressed_bytes_max = 64u << 20;
   std::uint32_t records_max = 1u << 20;
-  std::size_t record_bytes_max = 16u << 20;  // key, value and headers, as encoded
+  std::size_t record_bytes_max = 16u << 20;  // one record as encoded, without its length
 };
 
 // Checks batches and gives access to their records. It keeps decompression contexts and a buffer between
@@ -249,10 +251,7 @@ class batch_decoder {
   void trim();
 
  private:
-  struct contexts;
-  result<std::span<const std::byte>> decompress(const batch_view& batch, const batch_limits& limits);
-
-  std::unique_ptr<contexts> contexts_;  // created by the first compressed batch
+  std::unique_ptr<decompressor> decompressor_;  // created by the first compressed batch
 };
 
 }  // namespace skald::protocol

@@ -1,0 +1,102 @@
+#include <skald/protocol/error.hpp>
+#include <skald/protocol/result.hpp>
+
+namespace skald {
+namespace {
+
+struct description {
+  std::string_view name;
+  const char* text;
+};
+
+description describe(errc code) {
+  switch (code) {
+    case errc::ok:
+      return {"ok", "success"};
+    case errc::invalid_request:
+      return {"invalid_request", "the request is malformed or out of range"};
+    case errc::unsupported_version:
+      return {"unsupported_version", "the peer does not speak this version of the protocol"};
+    case errc::frame_too_large:
+      return {"frame_too_large", "the frame is larger than the peer accepts"};
+    case errc::invalid_topic_name:
+      return {"invalid_topic_name", "a topic cannot have this name"};
+    case errc::unknown_topic:
+      return {"unknown_topic", "there is no such topic"};
+    case errc::topic_exists:
+      return {"topic_exists", "a topic of this name exists already"};
+    case errc::unknown_partition:
+      return {"unknown_partition", "the topic has no such partition"};
+    case errc::invalid_settings:
+      return {"invalid_settings", "a topic setting is out of range"};
+    case errc::unknown_subscription:
+      return {"unknown_subscription", "there is no such subscription on this connection"};
+    case errc::corrupt_batch:
+      return {"corrupt_batch", "the record batch is damaged or malformed"};
+    case errc::batch_too_large:
+      return {"batch_too_large", "the record batch is over the size limit"};
+    case errc::record_too_large:
+      return {"record_too_large", "a record is over the size limit"};
+    case errc::unsupported_compression:
+      return {"unsupported_compression", "the batch's compression is not supported"};
+    case errc::out_of_order_sequence:
+      return {"out_of_order_sequence", "an idempotent producer's sequence number is not the next one"};
+    case errc::fenced_producer:
+      return {"fenced_producer", "a newer epoch of this producer has published"};
+    case errc::offset_out_of_range:
+      return {"offset_out_of_range", "the partition does not hold this offset"};
+    case errc::storage_full:
+      return {"storage_full", "the broker's disk is full"};
+    case errc::topic_full:
+      return {"topic_full", "the topic has reached its size limit"};
+    case errc::shutting_down:
+      return {"shutting_down", "the broker is shutting down"};
+    case errc::overloaded:
+      return {"overloaded", "the broker is at one of its limits"};
+    case errc::storage_corrupt:
+      return {"storage_corrupt", "the data directory fails its checksums"};
+    case errc::storage_error:
+      return {"storage_error", "the operating system failed on the data directory"};
+    case errc::internal_error:
+      return {"internal_error", "an internal error"};
+    case errc::connection_lost:
+      return {"connection_lost", "the connection to the broker was lost"};
+    case errc::deadline_exceeded:
+      return {"deadline_exceeded", "the deadline passed"};
+    case errc::cancelled:
+      return {"cancelled", "the operation was cancelled"};
+    case errc::closed:
+      return {"closed", "the object is closed"};
+    case errc::protocol_error:
+      return {"protocol_error", "the peer broke the protocol"};
+    case errc::cannot_connect:
+      return {"cannot_connect", "no connection to the broker could be made"};
+  }
+  return {"unknown_error", "an error that this version does not know"};
+}
+
+class skald_category final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "skald"; }
+  std::string message(int code) const override { return describe(static_cast<errc>(code)).text; }
+};
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+  static const skald_category category;
+  return category;
+}
+
+std::string_view to_string(errc code) noexcept {
+  return describe(code).name;
+}
+
+error::error(errc code, const std::string& message)
+    : std::system_error(make_error_code(code), message), message_(message) {}
+
+void throw_exception_from_error(const failure& failed, const boost::source_location&) {
+  throw error(failed.code, failed.message);
+}
+
+}  // namespace skald

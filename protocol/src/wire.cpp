@@ -1,0 +1,305 @@
+#include "protocol/wire.hpp"
+
+#include <cassert>
+#include <string>
+
+#include "protocol/src/bytes.hpp"
+
+namespace skald::protocol {
+namespace {
+
+// Frame, body, elements of a list, their settings: nothing nests deeper.
+constexpr flatbuffers::uoffset_t depth_max = 8;
+// Lists are capped below; this bounds what tables that share their contents could make the verifier visit.
+constexpr flatbuffers::uoffset_t tables_max = 262'144;
+
+// Each function says what is wrong with one message, or nullptr.
+using complaint = const char*;
+
+bool is_missing(const flatbuffers::String* string) {
+  return string == nullptr || string->size() > string_bytes_max;
+}
+
+template <class T>
+bool is_over(const flatbuffers::Vector<T>* list, std::size_t elements_max) {
+  return list != nullptr && list->size() > elements_max;
+}
+
+bool is_known(wire::Durability value) {
+  return value <= wire::Durability::MAX;
+}
+
+complaint check_start(wire::Start start, std::int64_t value) {
+  if (start > wire::Start::MAX) return "its start is unknown";
+  if (start == wire::Start::offset && value < 0) return "its start offset is negative";
+  return nullptr;
+}
+
+complaint check_starts(const flatbuffers::Vector<flatbuffers::Offset<wire::PartitionStart>>* starts) {
+  if (is_over(starts, partitions_max)) return "it names too many partitions";
+  for (const wire::PartitionStart* start : each(starts))
+    if (const complaint wrong = check_start(start->start(), start->value())) return wrong;
+  return nullptr;
+}
+
+complaint check_topic(const wire::TopicInfo* topic) {
+  if (topic == nullptr || is_missing(topic->name()) || topic->settings() == nullptr)
+    return "it lacks the topic, its name or its settings";
+  return is_over(topic->partitions(), partitions_max) ? "it lists too many partitions" : nullptr;
+}
+
+constexpr complaint no_name = "it has no name, or one that is too long";
+constexpr complaint no_topic = "it has no topic, or one whose name is too long";
+constexpr complaint no_subscription = "its subscription is 0";
+constexpr complaint payload_mismatch = "its batch_bytes do not add up to the payload";
+
+// ---- by message: those with nothing to check fall to the template --------------------------------------
+
+template <class Message>
+complaint check(const Message&) {
+  return nullptr;
+}
+
+complaint check(const wire::Hello& hello) {
+  return hello.version_min() > hello.version_max() ? "its version_min exceeds its version_max" : nullptr;
+}
+complaint check(const wire::HelloOk& ok) {
+  return is_missing(ok.broker_version()) || is_missing(ok.broker_id()) ? "it lacks the broker's version or id"
+                                                                       : nullptr;
+}
+complaint check(const wire::Closing& closing) {
+  return closing.code() == 0 ? "its code is 0" : nullptr;
+}
+complaint check(const wire::Error& error) {
+  return error.code() == 0 ? "its code is 0" : nullptr;
+}
+complaint check(const wire::CreateTopic& create) {
+  return is_missing(create.name()) ? no_name : nullptr;
+}
+complaint check(const wire::AlterTopic& alter) {
+  return is_missing(alter.name()) ? no_name : nullptr;
+}
+complaint check(const wire::DeleteTopic& remove) {
+  return is_missing(remove.name()) ? no_name : nullptr;
+}
+complaint check(const wire::DescribeTopic& describe) {
+  return is_missing(describe.name()) ? no_name : nullptr;
+}
+complaint check(const wire::DescribeTopicOk& ok) {
+  return check_topic(ok.topic());
+}
+complaint check(const wire::ListTopicsOk& ok) {
+  if (is_over(ok.topics(), topics_max)) return "it lists too many topics";
+  for (const wire::TopicInfo* topic : each(ok.topics()))
+    if (const complaint wrong = check_topic(topic)) return wrong;
+  return nullptr;
+}
+complaint check(const wire::PublishOk& ok) {
+  if (each(ok.appended()).empty() || is_over(ok.appended(), appends_max))
+    return "it answers no append, or too many";
+  return is_known(ok.durability()) ? nullptr : "its durability is unknown";
+}
+complaint check(const wire::ListOffsets& list) {
+  if (is_missing(list.topic())) return no_topic;
+  if (is_over(list.partitions(), partitions_max)) return "it names too many partitions";
+  return check_start(list.start(), list.value());
+}
+complaint check(const wire::ListOffsetsOk& ok) {
+  return is_over(ok.offsets(), partitions_max) ? "it lists too many partitions" : nullptr;
+}
+complaint check(const wire::Fetch& fetch) {
+  return is_missing(fetch.topic()) ? no_topic : nullptr;
+}
+complaint check(const wire::Subscribe& subscribe) {
+  if (is_missing(subscribe.topic())) return no_topic;
+  if (subscribe.subscription() == 0) return no_subscription;
+  if (const complaint wrong = check_start(subscribe.start(), subscribe.value())) return wrong;
+  return check_starts(subscribe.partitions());
+}
+complaint check(const wire::SubscribeOk& ok) {
+  return is_over(ok.offsets(), partitions_max) ? "it lists too many partitions" : nullptr;
+}
+complaint check(const wire::Credit& credit) {
+  return credit.subscription() == 0 ? no_subscription : nullptr;
+}
+complaint check(const wire::Seek& seek) {
+  return seek.subscription() == 0 ? no_subscription : check_starts(seek.partitions());
+}
+complaint check(const wire::SeekOk& ok) {
+  return is_over(ok.offsets(), partitions_max) ? "it lists too many partitions" : nullptr;
+}
+complaint check(const wire::Unsubscribe& unsubscribe) {
+  return unsubscribe.subscription() == 0 ? no_subscription : nullptr;
+}
+complaint check(const wire::Delivery& delivery) {
+  return delivery.subscription() == 0 ? no_subscription : nullptr;
+}
+complaint check(const wire::SubscriptionNotice& notice) {
+  return notice.subscription() == 0 ? no_subscription : nullptr;
+}
+
+complaint check_publish(const wire::Publish& publish, std::size_t payload_bytes) {
+  if (each(publish.appends()).empty() || is_over(publish.appends(), appends_max))
+    return "it has no appends, or too many";
+  if (!is_known(publish.durability())) return "its durability is unknown";
+  for (const wire::Append* append : *publish.appends()) {
+    if (is_missing(append->topic())) return no_topic;
+    if (append->batch_bytes() == 0 || append->batch_bytes() > payload_bytes) return payload_mismatch;
+    payload_bytes -= append->batch_bytes();
+  }
+  return payload_bytes == 0 ? nullptr : payload_mismatch;
+}
+
+complaint check_id(std::uint64_t id, wire::Body type) {
+  switch (type) {
+    case wire::Body::Credit:
+      return nullptr;
+    case wire::Body::Closing:
+    case wire::Body::Delivery:
+    case wire::Body::SubscriptionNotice:
+      return id == 0 ? nullptr : "it is pushed, but has an id";
+    default:
+      return id != 0 ? nullptr : "its id is 0";
+  }
+}
+
+template <class Message>
+complaint check_as(const wire::Frame& frame) {
+  return check(*static_cast<const Message*>(frame.body()));
+}
+
+complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
+  switch (frame.body_type()) {
+    case wire::Body::NONE:
+      return "it has no message";
+    case wire::Body::Publish:
+      return check_publish(*frame.body_as_Publish(), payload_bytes);
+#define SKALD_MESSAGE(name) \
+  case wire::Body::name:    \
+    return check_as<wire::name>(frame);
+      SKALD_MESSAGE(Hello)
+      SKALD_MESSAGE(HelloOk)
+      SKALD_MESSAGE(Ping)
+      SKALD_MESSAGE(Pong)
+      SKALD_MESSAGE(Closing)
+      SKALD_MESSAGE(Error)
+      SKALD_MESSAGE(Ok)
+      SKALD_MESSAGE(CreateTopic)
+      SKALD_MESSAGE(AlterTopic)
+      SKALD_MESSAGE(DeleteTopic)
+      SKALD_MESSAGE(DescribeTopic)
+      SKALD_MESSAGE(DescribeTopicOk)
+      SKALD_MESSAGE(ListTopics)
+      SKALD_MESSAGE(ListTopicsOk)
+      SKALD_MESSAGE(InitProducer)
+      SKALD_MESSAGE(InitProducerOk)
+      SKALD_MESSAGE(PublishOk)
+      SKALD_MESSAGE(ListOffsets)
+      SKALD_MESSAGE(ListOffsetsOk)
+      SKALD_MESSAGE(Fetch)
+      SKALD_MESSAGE(FetchOk)
+      SKALD_MESSAGE(Subscribe)
+      SKALD_MESSAGE(SubscribeOk)
+      SKALD_MESSAGE(Credit)
+      SKALD_MESSAGE(Seek)
+      SKALD_MESSAGE(SeekOk)
+      SKALD_MESSAGE(Unsubscribe)
+      SKALD_MESSAGE(Delivery)
+      SKALD_MESSAGE(SubscriptionNotice)
+      SKALD_MESSAGE(Status)
+      SKALD_MESSAGE(StatusOk)
+#undef SKALD_MESSAGE
+  }
+  return "it is unknown";
+}
+
+bool may_have_payload(wire::Body type) {
+  return type == wire::Body::Publish || type == wire::Body::FetchOk || type == wire::Body::Delivery;
+}
+
+header_failure broken(std::uint64_t id, std::string message) {
+  header_failure failed;
+  failed.code = errc::protocol_error;
+  failed.message = std::move(message);
+  failed.id = id;
+  return failed;
+}
+
+}  // namespace
+
+header_result<const wire::Frame*> verify_frame(const frame_view& view) {
+  assert(reinterpret_cast<std::uintptr_t>(view.header.data()) % alignof(std::uint64_t) == 0);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(view.header.data());
+  flatbuffers::Verifier verifier(bytes, view.header.size(), depth_max, tables_max);
+  if (!wire::VerifyFrameBuffer(verifier)) return broken(0, "the frame's header is not a valid FlatBuffer");
+
+  const wire::Frame* frame = wire::GetFrame(bytes);
+  const wire::Body type = frame->body_type();
+  if (type > wire::Body::MAX) {
+    header_failure unknown;
+    unknown.code = errc::unsupported_version;
+    unknown.message = "message type " + std::to_string(static_cast<unsigned>(type)) +
+                      " is not known to this version of skald";
+    unknown.id = frame->id();
+    return unknown;
+  }
+  // An absent union passes FlatBuffers' verification.
+  if (frame->body() == nullptr) return broken(frame->id(), "the frame has no message");
+  const std::string name = wire::EnumNameBody(type);
+  if (const complaint wrong = check_id(frame->id(), type))
+    return broken(frame->id(), "malformed " + name + ": " + wrong);
+  if (!view.payload.empty() && !may_have_payload(type))
+    return broken(frame->id(), "malformed " + name + ": it has a payload");
+  if (const complaint wrong = check_body(*frame, view.payload.size()))
+    return broken(frame->id(), "malformed " + name + ": " + wrong);
+  return frame;
+}
+
+header_result<const wire::Frame*> header_reader::read(const frame_view& frame) {
+  if (reinterpret_cast<std::uintptr_t>(frame.header.data()) % alignof(std::uint64_t) == 0)
+    return verify_frame(frame);
+  aligned_.resize((frame.header.size() + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
+  std::memcpy(aligned_.data(), frame.header.data(), frame.header.size());
+  return verify_frame({std::as_bytes(std::span(aligned_)).first(frame.header.size()), frame.payload});
+}
+
+bool is_request(wire::Body type) {
+  switch (type) {
+    case wire::Body::Hello:
+    case wire::Body::Ping:
+    case wire::Body::CreateTopic:
+    case wire::Body::AlterTopic:
+    case wire::Body::DeleteTopic:
+    case wire::Body::DescribeTopic:
+    case wire::Body::ListTopics:
+    case wire::Body::InitProducer:
+    case wire::Body::Publish:
+    case wire::Body::ListOffsets:
+    case wire::Body::Fetch:
+    case wire::Body::Subscribe:
+    case wire::Body::Credit:
+    case wire::Body::Seek:
+    case wire::Body::Unsubscribe:
+    case wire::Body::Status:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::span<const std::byte> frame_writer::finish(std::uint64_t id, wire::Body type,
+                                                flatbuffers::Offset<void> body, std::size_t payload_bytes) {
+  builder_.Finish(wire::CreateFrame(builder_, id, type, body));
+  const auto header_length = static_cast<std::uint32_t>(builder_.GetSize());
+  const std::size_t frame_length = sizeof header_length + header_length + payload_bytes;
+  assert(frame_length <= std::numeric_limits<std::uint32_t>::max());
+
+  std::byte prefix[frame_prefix_bytes];
+  store_little_endian(prefix, static_cast<std::uint32_t>(frame_length));
+  store_little_endian(prefix + sizeof header_length, header_length);
+  // The builder grows downwards, so that the prefix can still go in front of the finished header.
+  builder_.PushBytes(reinterpret_cast<const std::uint8_t*>(prefix), sizeof prefix);
+  return {reinterpret_cast<const std::byte*>(builder_.GetBufferPointer()), builder_.GetSize()};
+}
+
+}  // namespace skald::protocol
