@@ -91,8 +91,10 @@ if(skald_installed)
     DESTINATION ${skald_package_dir})
 endif()
 
+# Both programs are built into bin/, side by side as they are installed.
 foreach(program IN ITEMS skaldd skald)
   if(TARGET ${program})
+    set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()
