@@ -59,6 +59,7 @@ class disk {
   virtual std::error_code remove(const std::filesystem::path& path) = 0;
   // The names (not paths) of the regular files of a directory, sorted.
   virtual std::error_code list(const std::filesystem::path& directory, std::vector<std::string>& out) = 0;
+  // Makes a directory, with those above it, durably; one that is there already is fine.
   virtual std::error_code make_directory(const std::filesystem::path& directory) = 0;
   // Makes creations, renames and removals in a directory durable.
   virtual std::error_code sync_directory(const std::filesystem::path& directory) = 0;

@@ -199,8 +199,12 @@ class native_disk_type final : public disk {
 
   std::error_code make_directory(const std::filesystem::path& directory) override {
     std::error_code failed;
-    std::filesystem::create_directories(directory, failed);
-    return failed;
+    if (std::filesystem::is_directory(directory, failed)) return {};
+    const std::filesystem::path parent = std::filesystem::absolute(directory, failed).parent_path();
+    if (!failed) failed = make_directory(parent);
+    if (failed) return failed;
+    if (::mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return system_error(errno);
+    return sync_directory(parent);
   }
 
   std::error_code sync_directory(const std::filesystem::path& directory) override {

@@ -1,0 +1,133 @@
+#include "broker/journal/group_writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "skald/protocol/crc32c.hpp"
+
+namespace skald::journal {
+
+namespace {
+
+iovec part_of(std::span<const std::byte> bytes) {
+  return {const_cast<std::byte*>(bytes.data()), bytes.size()};  // iovec serves reads and writes alike
+}
+
+std::uint64_t payload_bytes(const pending_entry& entry) {
+  return entry.head.size() + entry.body.size();
+}
+
+}  // namespace
+
+group_writer::group_writer(const options& with, std::uint32_t checksum_seed, sequence durable,
+                           log_index last_index, term last_term)
+    : group_bytes_max_(with.group_bytes_max),
+      seed_(checksum_seed),
+      durable_(durable),
+      last_index_(last_index),
+      last_term_(last_term) {}
+
+void group_writer::continue_at(segment& last, std::uint64_t position) {
+  tail_ = &last;
+  tail_position_ = position;
+}
+
+// Headers, heads and paddings are laid out one after another; each body interrupts them. Returns how many
+// entries the group has.
+std::size_t group_writer::gather(const std::deque<pending_entry>& queue) {
+  const segment* const into = queue.front().into;
+  std::size_t count = 0;
+  std::size_t small_bytes = 0;
+  group_bytes_ = 0;
+  for (const pending_entry& entry : queue) {
+    const std::uint64_t bytes = stored_bytes(payload_bytes(entry));
+    if (entry.into != into || (count > 0 && group_bytes_ + bytes > group_bytes_max_)) break;
+    group_bytes_ += bytes;
+    small_bytes += static_cast<std::size_t>(bytes) - entry.body.size();
+    ++count;
+  }
+  small_parts_.assign(small_bytes, std::byte{0});  // the full size at once: parts_ points into it
+  parts_.clear();
+  std::byte* next = small_parts_.data();
+  std::byte* run = next;  // begin of what no body has interrupted yet
+  for (std::size_t i = 0; i < count; ++i) {
+    const pending_entry& entry = queue[i];
+    entry_header header = entry.header;
+    header.durable = durable_.value();
+    header.payload_bytes = static_cast<std::uint32_t>(payload_bytes(entry));
+    header.payload_checksum = protocol::crc32c(entry.body.bytes(), protocol::crc32c(entry.head));
+    encode(header, seed_, std::span<std::byte, entry_header_bytes>(next, entry_header_bytes));
+    next = std::ranges::copy(entry.head, next + entry_header_bytes).out;
+    if (!entry.body.empty()) {
+      parts_.push_back(part_of({run, next}));
+      parts_.push_back(part_of(entry.body.bytes()));
+      run = next;
+    }
+    next += stored_bytes(header.payload_bytes) - entry_header_bytes - header.payload_bytes;
+  }
+  if (run != next) parts_.push_back(part_of({run, next}));
+  return count;
+}
+
+write_failure group_writer::write(segment& into, std::uint64_t position) {
+  if (const auto failed = into.content().write(position, parts_)) {
+    return {segment_name(into.id()) + ": writing " + std::to_string(group_bytes_) + " bytes at " +
+            std::to_string(position) + ": " + failed.message()};
+  }
+  bytes_written_ += group_bytes_;
+  return {};
+}
+
+write_failure group_writer::sync(segment& what) {
+  ++syncs_;
+  if (const auto failed = what.content().sync()) {
+    return {segment_name(what.id()) + ": fdatasync: " + failed.message()};
+  }
+  return {};
+}
+
+write_failure group_writer::commit(std::deque<pending_entry>& queue, std::vector<durable_entry>& group) {
+  segment& into = *queue.front().into;
+  if (&into != tail_) into.begin_use();
+  const std::size_t count = gather(queue);
+  if (write_failure failed = write(into, queue.front().position)) return failed;
+  if (write_failure failed = sync(into)) return failed;
+  for (std::size_t i = 0; i < count; ++i) {
+    const pending_entry& entry = queue.front();
+    const auto payload_at = static_cast<std::uint32_t>(entry.position + entry_header_bytes);
+    const auto head = static_cast<std::uint32_t>(entry.head.size());
+    const auto body = static_cast<std::uint32_t>(entry.body.size());
+    durable_ = sequence(entry.header.sequence);
+    last_index_ = log_index(entry.header.index);
+    last_term_ = term(entry.header.term);
+    group.push_back(
+        {durable_, last_index_, {into.id(), payload_at, head + body}, {into.id(), payload_at + head, body}});
+    tail_position_ = entry.position + stored_bytes(head + body);
+    queue.pop_front();
+  }
+  tail_ = &into;
+  return {};
+}
+
+write_failure group_writer::mark(marking how) {
+  if (tail_ == nullptr) return {};
+  if (tail_position_ + entry_header_bytes <= tail_->bytes()) {
+    entry_header header;
+    header.kind = entry_kind::sync_mark;
+    header.generation = tail_->id().value();
+    header.sequence = header.durable = durable_.value();
+    header.index = last_index_.value();
+    header.term = last_term_.value();
+    small_parts_.resize(std::max(small_parts_.size(), entry_header_bytes));
+    const auto bytes = std::span(small_parts_).first<entry_header_bytes>();
+    encode(header, seed_, bytes);
+    parts_.assign(1, part_of(bytes));
+    group_bytes_ = bytes.size();
+    if (write_failure failed = write(*tail_, tail_position_)) return failed;
+  }
+  if (how == marking::synced) return sync(*tail_);
+  return {};
+}
+
+}  // namespace skald::journal
