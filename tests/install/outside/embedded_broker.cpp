@@ -1,0 +1,19 @@
+// Carries a broker on a free port with its data in argv[1], and runs the program argv[2] with its address.
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include <skald/broker.hpp>
+
+int main(int argc, char** argv) try {
+  if (argc != 3) return 2;
+  skald::broker broker({.data_directory = argv[1], .port = 0, .segment_bytes = 4 << 20});
+  broker.start();
+  const std::string command = std::string(argv[2]) + " 127.0.0.1:" + std::to_string(broker.port());
+  const int status = std::system(command.c_str());
+  broker.stop();
+  return status == 0 ? 0 : 1;
+} catch (const skald::error& problem) {
+  std::cerr << problem.what() << '\n';
+  return 1;
+}
