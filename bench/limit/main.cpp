@@ -177,9 +177,9 @@ int main(int argc, char** argv) {
   handle_interrupts();
   try {
     run(chosen, selected);
-  } catch (const interrupted&) {
-    return 130;
   } catch (const std::exception& error) {
+    // A SIGINT to the whole group may end a server, and break its connection, before it is noticed here.
+    if (interrupt_requested()) return 130;
     std::fprintf(stderr, "skald-limit: %s\n", error.what());
     return 1;
   }

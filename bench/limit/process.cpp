@@ -25,8 +25,12 @@ void handle_interrupts() {
   set_handler([](int) { interrupt_seen = 1; });
 }
 
+bool interrupt_requested() {
+  return interrupt_seen != 0;
+}
+
 void throw_if_interrupted() {
-  if (interrupt_seen != 0) throw interrupted();
+  if (interrupt_requested()) throw interrupted();
 }
 
 void end_child(const std::exception& error) {

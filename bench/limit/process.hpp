@@ -21,6 +21,7 @@ class interrupted : public std::exception {
 
 // Makes SIGINT and SIGTERM raise `interrupted`. Call once, before the first child or thread.
 void handle_interrupts();
+bool interrupt_requested();
 void throw_if_interrupted();
 
 // Calls until the call is not cut short by a signal; throws std::system_error with `what` when it fails.
