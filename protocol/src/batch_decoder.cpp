@@ -1,4 +1,5 @@
 // Verifying batches: the one place that reads bytes nobody has vouched for.
+#include <algorithm>
 #include <limits>
 #include <skald/protocol/record_batch.hpp>
 #include <skald/protocol/varint.hpp>
@@ -46,31 +47,33 @@ result<> check_fixed_fields(const batch_view& batch, const batch_limits& limits)
   if (batch.last_offset_delta() != count - 1)
     return corrupt("the batch's last offset delta is " + std::to_string(batch.last_offset_delta()) +
                    ", with " + std::to_string(count) + " records");
-  if (batch.last_offset().value() > std::numeric_limits<std::int64_t>::max())
+  constexpr std::uint64_t offset_max = std::numeric_limits<std::int64_t>::max();
+  if (batch.base_offset().value() > offset_max - static_cast<std::uint64_t>(count - 1))
     return corrupt("the batch's offsets are out of range");
   if (const auto base = batch.base_timestamp(); base < timestamp_min || base > timestamp_max)
     return corrupt("the batch's base timestamp is out of range");
   return {};
 }
 
-// Reads a length and steps over that many bytes; nullptr if they are not there. -1 stands for absent where
-// that is allowed.
+// Reads a length and steps over that many bytes, which it adds to `content`; nullptr if they are not there.
+// -1 stands for absent where that is allowed.
 template <bool nullable>
-inline const std::byte* skip_sized(const std::byte* at, const std::byte* end) {
+inline const std::byte* skip_sized(const std::byte* at, const std::byte* end, std::size_t& content) {
   std::int32_t size = 0;
   at = read_varint(at, end, size);
   if (at == nullptr || size > end - at) return nullptr;
   if (size < 0) return nullable && size == -1 ? at : nullptr;
+  content += static_cast<std::size_t>(size);
   return at + size;
 }
 
-const std::byte* skip_headers(const std::byte* at, const std::byte* end) {
+const std::byte* skip_headers(const std::byte* at, const std::byte* end, std::size_t& content) {
   std::int32_t count = 0;
   at = read_varint(at, end, count);
   if (at == nullptr || count < 0) return nullptr;
   for (; count > 0 && at != nullptr; --count) {
-    at = skip_sized<false>(at, end);
-    if (at != nullptr) at = skip_sized<true>(at, end);
+    at = skip_sized<false>(at, end, content);
+    if (at != nullptr) at = skip_sized<true>(at, end, content);
   }
   return at;
 }
@@ -85,7 +88,6 @@ class record_checker {
     std::int32_t length = 0;
     const std::byte* at = read_varint(at_, end_, length);
     if (at == nullptr || length < 0 || length > end_ - at) return "its length exceeds the batch";
-    if (static_cast<std::size_t>(length) > bytes_max_) return too_large;
     const std::byte* const end = at + length;
     if (at == end || *at != std::byte{0}) return "its attributes are not 0";
 
@@ -99,15 +101,19 @@ class record_checker {
     std::int32_t offset_delta = 0;
     at = read_varint(at, end, offset_delta);
     if (at == nullptr || offset_delta != index) return "its offset delta does not follow the record before";
-    if ((at = skip_sized<true>(at, end)) == nullptr) return "its key exceeds the record";
-    if ((at = skip_sized<true>(at, end)) == nullptr) return "its value exceeds the record";
-    if ((at = skip_headers(at, end)) == nullptr) return "its headers exceed the record";
+    std::size_t content = 0;
+    if ((at = skip_sized<true>(at, end, content)) == nullptr) return "its key exceeds the record";
+    if ((at = skip_sized<true>(at, end, content)) == nullptr) return "its value exceeds the record";
+    if ((at = skip_headers(at, end, content)) == nullptr) return "its headers exceed the record";
     if (at != end) return "it is longer than its content";
+    if (content > bytes_max_) return too_large;
+    largest_ = std::max(largest_, content);
     at_ = end;
     return nullptr;
   }
 
   bool at_end() const { return at_ == end_; }
+  std::size_t largest_record_bytes() const { return largest_; }
   std::int64_t newest_ms() const { return newest_ms_; }
   static constexpr const char* too_large = "it is over the size limit";
 
@@ -117,6 +123,7 @@ class record_checker {
   const std::int64_t base_ms_;
   const std::size_t bytes_max_;
   std::int64_t newest_ms_ = first_ms;
+  std::size_t largest_ = 0;
 };
 
 }  // namespace
@@ -159,6 +166,7 @@ result<record_range> batch_decoder::check(const batch_view& batch, const batch_l
   record_range range;
   range.data_ = records.data();
   range.count_ = static_cast<std::uint32_t>(count);
+  range.largest_record_bytes_ = checker.largest_record_bytes();
   range.base_offset_ = batch.base_offset();
   range.base_timestamp_ = batch.base_timestamp();
   return range;

@@ -1,3 +1,4 @@
+#include <ostream>
 #include <skald/protocol/error.hpp>
 #include <skald/protocol/result.hpp>
 
@@ -94,6 +95,10 @@ std::string_view to_string(errc code) noexcept {
 
 error::error(errc code, const std::string& message)
     : std::system_error(make_error_code(code), message), message_(message) {}
+
+std::ostream& operator<<(std::ostream& out, const failure& failed) {
+  return out << to_string(failed.code) << ": " << failed.message;
+}
 
 void throw_exception_from_error(const failure& failed, const boost::source_location&) {
   throw error(failed.code, failed.message);

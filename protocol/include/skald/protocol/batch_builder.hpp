@@ -22,8 +22,8 @@ class compressor;
 
 struct batch_options {
   skald::compression compression = skald::compression::none;
-  int compression_level = 0;               // 0: the library's default
-  std::optional<producer_stamp> producer;  // absent: not idempotent
+  int compression_level = 0;                 // 0: the library's default
+  std::optional<producer_stamp> producer{};  // absent: not idempotent
 };
 
 class batch_builder {

@@ -49,7 +49,7 @@ constexpr std::int32_t sequence_after(std::int32_t sequence, std::uint32_t recor
 
 struct header_view {
   std::string_view key;
-  std::optional<std::string_view> value;  // empty and absent are different
+  std::optional<std::string_view> value{};  // empty and absent are different
   friend bool operator==(const header_view&, const header_view&) = default;
 };
 
@@ -150,6 +150,8 @@ class record_range {
 
   record_range() = default;
   std::size_t size() const { return count_; }
+  // The key, value and header bytes of the record that has the most.
+  std::size_t largest_record_bytes() const { return largest_record_bytes_; }
   bool empty() const { return count_ == 0; }
   iterator begin() const { return iterator(*this); }
   iterator end() const { return {}; }
@@ -160,6 +162,7 @@ class record_range {
 
   const std::byte* data_ = nullptr;
   std::uint32_t count_ = 0;
+  std::size_t largest_record_bytes_ = 0;
   skald::offset base_offset_;
   timestamp base_timestamp_;
 };
@@ -226,7 +229,7 @@ struct batch_limits {
   std::size_t batch_bytes_max = 16u << 20;
   std::size_t uncompressed_bytes_max = 64u << 20;
   std::uint32_t records_max = 1u << 20;
-  std::size_t record_bytes_max = 16u << 20;  // one record as encoded, without its length
+  std::size_t record_bytes_max = 16u << 20;  // the key, value and headers of one record
 };
 
 // Checks batches and gives access to their records. It keeps decompression contexts and a buffer between

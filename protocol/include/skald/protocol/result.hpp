@@ -6,6 +6,7 @@
 
 #include <boost/assert/source_location.hpp>
 #include <boost/system/result.hpp>
+#include <iosfwd>
 #include <string>
 
 #include <skald/protocol/error.hpp>
@@ -17,6 +18,8 @@ struct failure {
   errc code = errc::internal_error;
   std::string message;
 };
+// "unknown_topic: no topic 'orders'"
+std::ostream& operator<<(std::ostream& out, const failure& failed);
 
 [[noreturn]] void throw_exception_from_error(const failure& failed, const boost::source_location& where);
 
