@@ -9,6 +9,8 @@
 //            := u32 header checksum | u32 payload checksum | u32 payload bytes | u8 kind | 3 zero bytes
 //               | u64 generation | u64 sequence | u64 index | u64 term | u64 durable
 //
+// The last 56 bytes of a segment are left for a sync mark.
+//
 // All numbers are little-endian, all checksums CRC32C: that of the segment header over its 4096 bytes with
 // the checksum taken as zero; that of a payload over its bytes; that of an entry header over the 52 bytes
 // after it, continuing from the checksum of the journal id. So nobody who publishes bytes can make them read
@@ -84,6 +86,11 @@ std::optional<entry_header> decode(std::span<const std::byte, entry_header_bytes
 // Of an entry with its header and padding.
 constexpr std::uint64_t stored_bytes(std::uint64_t payload_bytes) {
   return (entry_header_bytes + payload_bytes + entry_alignment - 1) / entry_alignment * entry_alignment;
+}
+
+// Where the last entry of a segment has to end.
+constexpr std::uint64_t entries_end(std::uint64_t segment_bytes) {
+  return segment_bytes - entry_header_bytes;
 }
 
 // The generation that the bytes of an entry header claim, without verifying anything: a search looks at each

@@ -28,7 +28,7 @@ group_writer::group_writer(const options& with, std::uint32_t checksum_seed, seq
       last_index_(last_index),
       last_term_(last_term) {}
 
-void group_writer::continue_at(segment& last, std::uint64_t position) {
+void group_writer::continue_at(segment& last, std::optional<std::uint64_t> position) {
   tail_ = &last;
   tail_position_ = position;
 }
@@ -112,7 +112,7 @@ write_failure group_writer::commit(std::deque<pending_entry>& queue, std::vector
 
 write_failure group_writer::mark(marking how) {
   if (tail_ == nullptr) return {};
-  if (tail_position_ + entry_header_bytes <= tail_->bytes()) {
+  if (tail_position_) {
     entry_header header;
     header.kind = entry_kind::sync_mark;
     header.generation = tail_->id().value();
@@ -124,7 +124,7 @@ write_failure group_writer::mark(marking how) {
     encode(header, seed_, bytes);
     parts_.assign(1, part_of(bytes));
     group_bytes_ = bytes.size();
-    if (write_failure failed = write(*tail_, tail_position_)) return failed;
+    if (write_failure failed = write(*tail_, *tail_position_)) return failed;
   }
   if (how == marking::synced) return sync(*tail_);
   return {};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,15 +34,15 @@ class group_writer {
   group_writer(const options& with, std::uint32_t checksum_seed, sequence durable, log_index last_index,
                term last_term);
 
-  // The tail, when the journal goes on in a segment that it had before.
-  void continue_at(segment& last, std::uint64_t position);
+  // The tail, when the journal goes on in a segment that it had before. Without a position it gets no mark.
+  void continue_at(segment& last, std::optional<std::uint64_t> position);
 
   // Writes and syncs as many entries from the front of `queue` (not empty) as one group may have, removes
   // them, and appends them to `group`. The group ends with its segment.
   write_failure commit(std::deque<pending_entry>& queue, std::vector<durable_entry>& group);
 
   // Says at the tail that all before it is durable, so that a bit which flips in the last group is not taken
-  // for a torn write. The next entry overwrites it. Left out where the segment has no room for it.
+  // for a torn write. The next entry overwrites it.
   enum class marking { synced, unsynced };
   write_failure mark(marking how);
 
@@ -59,7 +60,7 @@ class group_writer {
   log_index last_index_;
   term last_term_;
   segment* tail_ = nullptr;
-  std::uint64_t tail_position_ = 0;
+  std::optional<std::uint64_t> tail_position_;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t syncs_ = 0;
 

@@ -37,7 +37,7 @@ const options& checked(const options& with) {
 }  // namespace
 
 std::uint64_t payload_bytes_max(const options& with) {
-  return with.segment_bytes - segment_header_bytes - entry_header_bytes;
+  return entries_end(with.segment_bytes) - segment_header_bytes - entry_header_bytes;
 }
 
 struct journal::impl {
@@ -58,14 +58,13 @@ struct journal::impl {
   void settle(const recovered& found) {
     segment& tail = *found.segments.back();
     tail.begin_use();
-    const std::uint64_t position = found.position != 0 ? found.position : tail.bytes();
-    writer->continue_at(tail, position);
+    writer->continue_at(tail, found.position);
     if (const write_failure failed = writer->mark(group_writer::marking::synced)) {
       throw error(errc::storage_error, (with.directory / failed.why).string());
     }
     if (found.append_to_last) {
       planned_into = &tail;
-      planned_position = position;
+      planned_position = *found.position;
     }
   }
 
@@ -74,13 +73,13 @@ struct journal::impl {
   // Where each of the entries goes, in the segments planned so far and in `extra` further ones.
   std::error_code plan(const std::vector<new_entry>& entries, urgency how) {
     std::size_t extra = 0;
-    std::uint64_t room = planned_into == nullptr ? 0 : planned_into->bytes() - planned_position;
+    std::uint64_t room = planned_into == nullptr ? 0 : entries_end(planned_into->bytes()) - planned_position;
     for (const new_entry& entry : entries) {
       const std::uint64_t payload = entry.head.size() + entry.body.size();
       if (payload > payload_bytes_max(with)) return errc::batch_too_large;
       if (stored_bytes(payload) > room) {
         ++extra;
-        room = with.segment_bytes - segment_header_bytes;
+        room = entries_end(with.segment_bytes) - segment_header_bytes;
       }
       room -= stored_bytes(payload);
     }
@@ -97,7 +96,7 @@ struct journal::impl {
 
   pending_entry placed(new_entry&& entry) {
     const std::uint64_t bytes = stored_bytes(entry.head.size() + entry.body.size());
-    if (planned_into == nullptr || planned_position + bytes > planned_into->bytes()) {
+    if (planned_into == nullptr || planned_position + bytes > entries_end(planned_into->bytes())) {
       planned_into = planned_next.front();
       planned_next.pop_front();
       planned_position = segment_header_bytes;

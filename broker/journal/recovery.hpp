@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "broker/journal/journal.hpp"
@@ -35,9 +36,9 @@ struct recovered {
   std::vector<std::shared_ptr<segment>> segments;  // in use, oldest first
   std::vector<spare_file> spares;
   generation highest;  // of all generations that any file ever had
-  // Where the entries of the last segment end; 0 when that was not looked at, as it is followed by another
-  // that holds nothing after all. The next entry goes there, or else into a new segment.
-  std::uint32_t position = 0;
+  // Where the entries of the last segment end. Absent when a later one was looked at, which holds nothing
+  // after all. The next entry goes there, or else into a new segment.
+  std::optional<std::uint32_t> position;
   bool append_to_last = false;
   // The last entry; 0, 0, 0 when there is none.
   sequence last;
