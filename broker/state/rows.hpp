@@ -1,0 +1,149 @@
+// The rows of a shard's tables: what their keys and values are, what they mean, and how they are encoded.
+//
+// Encoding: the fields in the order declared, numbers big-endian, texts behind a u32 length. `schema_version`
+// is the first field of meta and counts changes of any of this.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/journal/journal.hpp"
+#include "broker/state/topic_settings.hpp"
+#include "skald/protocol/types.hpp"
+
+namespace skald::state {
+
+inline constexpr std::uint32_t schema_version = 1;
+
+// ---- keys ----------------------------------------------------------------------------------------------
+
+struct partition_key {
+  topic_id topic;
+  partition_id partition;
+  friend auto operator<=>(const partition_key&, const partition_key&) = default;
+};
+
+struct batch_key {
+  partition_key of;
+  offset base;
+  friend auto operator<=>(const batch_key&, const batch_key&) = default;
+};
+
+struct place_key {
+  journal::generation segment;
+  std::uint32_t position = 0;
+  friend auto operator<=>(const place_key&, const place_key&) = default;
+};
+
+struct producer_key {
+  partition_key on;
+  producer_id producer;
+  friend auto operator<=>(const producer_key&, const producer_key&) = default;
+};
+
+// ---- values --------------------------------------------------------------------------------------------
+
+struct meta_row {
+  std::uint32_t schema = schema_version;
+  journal::replay_point replay_from;  // all before it is reflected
+  journal::log_index applied;
+  topic_id next_topic{1};
+  producer_id next_producer{1};
+};
+
+struct topic_row {
+  std::string name;
+  timestamp created;
+  topic_settings settings;
+  friend bool operator==(const topic_row&, const topic_row&) = default;
+};
+
+struct partition_row {
+  offset log_start;                  // a batch's base offset, or the end
+  offset end;                        // of the next record
+  std::uint64_t bytes_appended = 0;  // ever
+  std::uint64_t bytes = 0;           // of the batches from log_start on
+  timestamp newest_record;           // of all records ever
+  timestamp newest_age;              // of all batches ever; see batch_row::age_from
+  friend bool operator==(const partition_row&, const partition_row&) = default;
+};
+
+struct batch_row {
+  journal::place at;
+  std::uint32_t records = 0;
+  std::uint32_t leader_epoch = 0;
+  timestamp newest_record;         // in this batch
+  timestamp newest_record_so_far;  // in this batch and those before it: it never falls, so it can be searched
+  // Retention by age counts from a batch's newest record, but never from later than it was appended: a
+  // producer whose clock runs ahead cannot keep its partition from being trimmed. It never falls, either.
+  timestamp age_from;
+  std::uint64_t bytes_before = 0;  // of all batches of the partition before this one
+  friend bool operator==(const batch_row&, const batch_row&) = default;
+};
+
+// The last batches of a producer on one partition, oldest first. `next_sequence` is what it has to send next.
+struct producer_row {
+  struct sent {
+    std::int32_t base_sequence = 0;
+    std::uint32_t records = 0;
+    offset base_offset;
+    friend bool operator==(const sent&, const sent&) = default;
+  };
+  static constexpr std::size_t remembered_max = 5;
+
+  producer_epoch epoch;
+  std::int32_t next_sequence = 0;
+  timestamp last_seen;
+  std::vector<sent> batches;
+  friend bool operator==(const producer_row&, const producer_row&) = default;
+};
+
+struct segment_row {
+  std::uint64_t live_bytes = 0;
+  friend bool operator==(const segment_row&, const segment_row&) = default;
+};
+
+// Rows of `batches` with base offsets in [from, to); of a deleted topic, all rows, also those of `producers`.
+struct garbage_row {
+  offset from;
+  offset to;
+  bool topic_deleted = false;
+  producer_id producers_from;  // where clearing `producers` goes on
+  friend bool operator==(const garbage_row&, const garbage_row&) = default;
+};
+
+// ---- encodings (rows.cpp) ----------------------------------------------------------------------------
+
+void encode(const topic_id&, std::string&);
+void encode(const partition_key&, std::string&);
+void encode(const batch_key&, std::string&);
+void encode(const place_key&, std::string&);
+void encode(const producer_key&, std::string&);
+void encode(const journal::generation&, std::string&);
+void encode(const meta_row&, std::string&);
+void encode(const topic_row&, std::string&);
+void encode(const partition_row&, std::string&);
+void encode(const batch_row&, std::string&);
+void encode(const producer_row&, std::string&);
+void encode(const segment_row&, std::string&);
+void encode(const garbage_row&, std::string&);
+
+// All throw skald::error (storage_corrupt) for bytes that no encode() wrote.
+void decode(std::string_view, topic_id&);
+void decode(std::string_view, partition_key&);
+void decode(std::string_view, batch_key&);
+void decode(std::string_view, place_key&);
+void decode(std::string_view, producer_key&);
+void decode(std::string_view, journal::generation&);
+void decode(std::string_view, meta_row&);  // unsupported_version when it is of a newer schema
+void decode(std::string_view, topic_row&);
+void decode(std::string_view, partition_row&);
+void decode(std::string_view, batch_row&);
+void decode(std::string_view, producer_row&);
+void decode(std::string_view, segment_row&);
+void decode(std::string_view, garbage_row&);
+
+}  // namespace skald::state

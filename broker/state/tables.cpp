@@ -1,0 +1,79 @@
+#include "broker/state/tables.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace skald::state {
+
+namespace {
+
+// meta has one row.
+constexpr std::string_view meta_key{"\0", 1};
+
+// Writes the changes of one table; `changed` is any range of (key, optional value), in order of key.
+template <class Changes>
+void write_changes(writer& to, table_id table, const Changes& changed, std::string& key, std::string& value) {
+  for (const auto& [of, row] : changed) {
+    encode(of, key);
+    if (row) {
+      encode(*row, value);
+      to.put(table, key, value);
+    } else {
+      to.erase(table, key);
+    }
+  }
+}
+
+}  // namespace
+
+meta_row load_meta(const store& from) {
+  meta_row meta;
+  if (const std::optional<std::string> stored = from.get(table_id::meta, meta_key)) decode(*stored, meta);
+  return meta;
+}
+
+tables::tables(store& in)
+    : meta(load_meta(in)),
+      batches(in, table_id::batches),
+      places(in, table_id::places),
+      producers(in, table_id::producers) {
+  topics.load(in);
+  partitions.load(in);
+  segments.load(in);
+  garbage.load(in);
+}
+
+frozen_tables tables::freeze() {
+  frozen_tables frozen{.meta = meta, .live_bytes = {}, .write = {}};
+  for (const auto& [segment, row] : segments) frozen.live_bytes.emplace_back(segment, row.live_bytes);
+  frozen.write = [meta = meta, topics = topics.freeze(), partitions = partitions.freeze(),
+                  segments = segments.freeze(), garbage = garbage.freeze(), batches = batches.freeze(),
+                  places = places.freeze(), producers = producers.freeze()](writer& to) {
+    std::string key;
+    std::string value;
+    encode(meta, value);
+    to.put(table_id::meta, meta_key, value);
+    write_changes(to, table_id::topics, topics, key, value);
+    write_changes(to, table_id::partitions, partitions, key, value);
+    write_changes(to, table_id::segments, segments, key, value);
+    write_changes(to, table_id::garbage, garbage, key, value);
+    write_changes(to, table_id::batches, *batches, key, value);
+    write_changes(to, table_id::places, *places, key, value);
+    write_changes(to, table_id::producers, *producers, key, value);
+  };
+  return frozen;
+}
+
+void tables::thaw() {
+  batches.thaw();
+  places.thaw();
+  producers.thaw();
+}
+
+std::size_t tables::changed_rows() const {
+  return topics.changed_rows() + partitions.changed_rows() + segments.changed_rows() +
+         garbage.changed_rows() + batches.changed_rows() + places.changed_rows() + producers.changed_rows();
+}
+
+}  // namespace skald::state

@@ -1,0 +1,82 @@
+// Every table of a shard, and the set of them.
+//
+// Some tables are *logical*: replicas agree on them. The others are this node's own affair, because where a
+// batch lies and when the index of trimmed batches is cleared away differ from node to node:
+//
+//   table       key                             value                                     logical
+//   meta        -                               counters, and the journal point reflected   in part
+//   topics      topic                           name, creation, settings                    yes
+//   partitions  topic, partition                its bounds, sizes and newest timestamps     yes
+//   batches     topic, partition, base offset   one stored batch: where it lies, what it is no
+//   places      segment, position               the batch that lies there                   no
+//   producers   topic, partition, producer      the last batches of an idempotent producer  yes
+//   segments    segment                         live bytes                                  no
+//   garbage     topic, partition                index rows that are to go                   no
+//
+// A batch is live from the moment it is applied until its row in `batches` goes; the sum of the bytes of live
+// batches in a segment is its row in `segments`. Trimming a partition and deleting a topic take effect at
+// once, by `partitions` and `topics`; the index rows become garbage and are cleared away in slices.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "broker/state/overlay_table.hpp"
+#include "broker/state/resident_table.hpp"
+#include "broker/state/rows.hpp"
+#include "broker/state/store.hpp"
+
+namespace skald::state {
+
+// A frozen generation of all tables, ready to be written from any thread. It also says what the state will
+// be once it is written, for those who give back space then.
+struct frozen_tables {
+  meta_row meta;
+  std::vector<std::pair<journal::generation, std::uint64_t>> live_bytes;  // of each segment, in order
+  std::function<void(writer&)> write;
+};
+
+class tables {
+ public:
+  // Loads the resident tables. Throws skald::error: unsupported_version, storage_corrupt, storage_error.
+  explicit tables(store& in);
+  tables(const tables&) = delete;
+  tables& operator=(const tables&) = delete;
+
+  meta_row meta;
+  resident_table<topic_id, topic_row> topics{table_id::topics};
+  resident_table<partition_key, partition_row> partitions{table_id::partitions};
+  overlay_table<batch_key, batch_row> batches;
+  overlay_table<place_key, batch_key> places;
+  overlay_table<producer_key, producer_row> producers;
+  resident_table<journal::generation, segment_row> segments{table_id::segments};
+  resident_table<partition_key, garbage_row> garbage{table_id::garbage};
+
+  // Everything changed since the last freeze. Until thaw() says that it has been written, no second freeze.
+  frozen_tables freeze();
+  void thaw();
+
+  // Rows that a freeze would write: what the changes cost in memory, and how long writing them takes.
+  std::size_t changed_rows() const;
+};
+
+// For whatever has to look at all rows: calls visit with each row of a stored table.
+template <class Key, class Value, class Visitor>
+void for_each_row(const store& in, table_id table, Visitor&& visit) {
+  const std::unique_ptr<cursor> rows = in.read(table);
+  for (bool there = rows->seek_at_or_after({}); there; there = rows->next()) {
+    Key key;
+    Value value;
+    decode(rows->key(), key);
+    decode(rows->value(), value);
+    visit(key, value);
+  }
+}
+
+// The meta row of a store; the default, of an empty state, when it has none.
+meta_row load_meta(const store& from);
+
+}  // namespace skald::state

@@ -1,0 +1,20 @@
+// What an operator decides about a topic.
+#pragma once
+
+#include <cstdint>
+
+namespace skald::state {
+
+inline constexpr std::int64_t unlimited = -1;
+
+struct topic_settings {
+  std::uint32_t partitions = 1;
+  std::int64_t retention_bytes = unlimited;  // per partition: older batches go once it holds more
+  std::int64_t retention_ms = unlimited;     // batches whose newest record is older go
+  std::int64_t bytes_max = unlimited;        // per partition: topic_full beyond it
+  std::uint32_t record_bytes_max = 1u << 20;
+  std::uint32_t batch_bytes_max = 4u << 20;
+  friend bool operator==(const topic_settings&, const topic_settings&) = default;
+};
+
+}  // namespace skald::state
