@@ -5,12 +5,12 @@
 // The shard turns requests into commands, hands them to the commit log, and applies each committed command to
 // the state in order. Everything a command depends on (expected sequences, limits, whether its topic still
 // exists) is decided when it is *applied*, from the command and the state alone: so every replica decides the
-// same, nothing speculative has to be undone when leadership is lost, and a refused command is merely an entry
-// without effect. Offsets are assigned by apply; stored batches keep the bytes they came with, and whoever
-// serves one patches the base offset in.
+// same, nothing speculative has to be undone when leadership is lost, and a refused command is merely an
+// entry without effect. Offsets are assigned by apply; stored batches keep the bytes they came with, and
+// whoever serves one patches the base offset in.
 //
-// Threading: everything here is called on the shard's executor, and completions and watchers run on it, unless
-// noted. Nothing blocks but the constructor, which replays the journal.
+// Threading: everything here is called on the shard's executor, and completions and watchers run on it,
+// unless noted. Nothing blocks but the constructor, which replays the journal.
 #pragma once
 
 #include <cstdint>
@@ -27,21 +27,15 @@
 #include "broker/base/disk.hpp"
 #include "broker/base/executor.hpp"
 #include "broker/journal/journal.hpp"
+#include "broker/state/store.hpp"
+#include "broker/state/topic_settings.hpp"
 #include "skald/protocol/error.hpp"
 #include "skald/protocol/types.hpp"
 
 namespace skald::shard {
 
-inline constexpr std::int64_t unlimited = -1;
-
-struct topic_settings {
-  std::uint32_t partitions = 1;
-  std::int64_t retention_bytes = unlimited;  // per partition
-  std::int64_t retention_ms = unlimited;
-  std::int64_t bytes_max = unlimited;        // per partition: topic_full beyond it
-  std::uint32_t record_bytes_max = 1u << 20;
-  std::uint32_t batch_bytes_max = 4u << 20;
-};
+using state::topic_settings;
+using state::unlimited;
 
 // What alter changes; absent means as it is. The number of partitions may only grow.
 struct topic_changes {
@@ -56,7 +50,7 @@ struct topic_changes {
 struct partition_info {
   partition_id partition;
   offset log_start;
-  offset end;             // the high watermark: records before it are committed
+  offset end;  // the high watermark: records before it are committed
   std::uint64_t bytes = 0;
 };
 
@@ -92,8 +86,8 @@ struct append_request {
 };
 
 struct append_result {
-  failure why;                          // ok unless refused
-  std::optional<offset> base_offset;    // absent with durability::memory
+  failure why;                        // ok unless refused
+  std::optional<offset> base_offset;  // absent with durability::memory
   bool duplicate = false;
   std::uint32_t partitions = 0;
 };
@@ -108,15 +102,15 @@ struct stored_batch {
 
 // What to read to serve a partition from an offset. The pins keep the segments readable.
 struct read_plan {
-  failure why;                          // offset_out_of_range, unknown_topic, unknown_partition
-  std::vector<stored_batch> batches;    // contiguous in offset, the first containing `from`
+  failure why;                        // offset_out_of_range, unknown_topic, unknown_partition
+  std::vector<stored_batch> batches;  // contiguous in offset, the first containing `from`
   std::vector<std::pair<journal::generation, journal::segment_pin>> pins;
   offset high_watermark;
   offset log_start;
 };
 
-// Told once, on the shard's executor, when a partition has records at or after the awaited offset, or its topic
-// is gone. It must be cancelled before it is destroyed.
+// Told once, on the shard's executor, when a partition has records at or after the awaited offset, or its
+// topic is gone. It must be cancelled before it is destroyed.
 class watcher {
  public:
   virtual void on_readable() = 0;
@@ -132,17 +126,35 @@ struct options {
   std::uint64_t state_map_bytes = 64ull << 30;  // address space reserved for LMDB
   std::chrono::milliseconds retention_interval{1000};
   std::chrono::hours producer_expiry{24 * 7};
-  std::uint32_t partitions_max = 100'000;       // of all topics together
+  std::uint32_t partitions_max = 100'000;  // of all topics together
+  // Told, on the shard's executor, what an operator should know and nobody asked for: a batch that has
+  // rotted, a full disk and its relief. May be empty.
+  std::function<void(const std::string&)> warn;
 };
 
 struct statistics {
   journal::statistics journal;
   std::uint64_t live_bytes = 0;
-  std::uint64_t replay_bytes = 0;        // what a restart now would replay
+  std::uint64_t replay_bytes = 0;  // what a restart now would replay
   std::uint32_t topics = 0;
   std::uint32_t partitions = 0;
-  std::uint64_t records_appended = 0;    // since the start
+  std::uint64_t records_appended = 0;  // since the start
   std::uint64_t bytes_appended = 0;
+};
+
+// Runs what blocks: writing the state, reading batches that are to be moved.
+class background {
+ public:
+  virtual ~background() = default;
+  // Any thread. Tasks run one after another, in the order posted.
+  virtual void post(std::function<void()> task) = 0;
+};
+
+// What a simulation puts in place of a shard's own; see the journal's driven_by.
+struct parts {
+  state::store& store;
+  background& worker;
+  journal::driven_by driver = journal::driven_by::step;
 };
 
 class shard {
@@ -152,12 +164,18 @@ class shard {
   // `fatal` is called, from any thread, with the reason when the process must end.
   shard(options with, disk& on, wall_clock& clock, executor& runs_on,
         std::function<void(const std::string&)> fatal);
+  // The same over a store and a worker that outlive it. With driven_by::step, step_journal() moves the
+  // journal.
+  shard(options with, disk& on, wall_clock& clock, executor& runs_on,
+        std::function<void(const std::string&)> fatal, parts simulated);
+  // Without a stop() before it, it is like a crash: what was not acknowledged may or may not be stored.
   ~shard();
   shard(const shard&) = delete;
   shard& operator=(const shard&) = delete;
 
   void start();
-  // Refuses new requests with shutting_down, finishes what was accepted, flushes the state, then calls `done`.
+  // Refuses new requests with shutting_down, finishes what was accepted, flushes the state, then calls
+  // `done`.
   void stop(std::function<void()> done);
 
   // ---- topics ----
@@ -196,6 +214,11 @@ class shard {
   read_plan plan_find(partition_ref of, timestamp at) const;
   void watch(partition_ref of, offset from, watcher& who);
   void unwatch(partition_ref of, watcher& who);
+
+  // See journal::step().
+  bool step_journal();
+  // What replaying found, for the log.
+  const journal::recovery_report& recovery() const;
 
   statistics stats() const;
   // Bytes accepted and not yet durable; any thread.

@@ -1,0 +1,224 @@
+#include "broker/shard/command.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <cstring>
+
+#include "command_generated.h"
+
+namespace skald::shard {
+
+namespace {
+
+constexpr std::size_t head_alignment = 8;
+
+constexpr std::size_t aligned(std::size_t bytes) {
+  return (bytes + head_alignment - 1) / head_alignment * head_alignment;
+}
+
+std::int64_t ms(timestamp at) {
+  return at.time_since_epoch().count();
+}
+timestamp at_ms(std::int64_t value) {
+  return timestamp(std::chrono::milliseconds(value));
+}
+
+template <class Number>
+flatbuffers::Optional<Number> optional_field(const std::optional<Number>& value) {
+  return value ? flatbuffers::Optional<Number>(*value) : flatbuffers::nullopt;
+}
+template <class Number>
+std::optional<Number> optional_value(const flatbuffers::Optional<Number>& field) {
+  return field ? std::optional<Number>(*field) : std::nullopt;
+}
+
+// ---- writing ----
+
+using flatbuffers::FlatBufferBuilder;
+using any_offset = std::pair<fb::Command, flatbuffers::Offset<void>>;
+
+template <class Table>
+any_offset as_any(flatbuffers::Offset<Table> table) {
+  return {fb::CommandTraits<Table>::enum_value, table.Union()};
+}
+
+any_offset write(FlatBufferBuilder& to, const append_command& c) {
+  return as_any(fb::CreateAppend(
+      to, c.to.topic.value(), c.to.partition.value(), c.records, c.batch_bytes, c.record_bytes_largest,
+      ms(c.timestamp_max), ms(c.now),
+      c.producer ? flatbuffers::Optional<std::uint64_t>(c.producer->value()) : flatbuffers::nullopt,
+      c.epoch.value(), c.base_sequence));
+}
+any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
+  const topic_settings& with = c.settings;
+  const auto name = to.CreateString(c.name);
+  const auto settings = fb::CreateSettings(to, with.partitions, with.retention_bytes, with.retention_ms,
+                                           with.bytes_max, with.record_bytes_max, with.batch_bytes_max);
+  return as_any(fb::CreateCreateTopic(to, name, settings, c.if_absent, ms(c.now), c.partitions_max));
+}
+any_offset write(FlatBufferBuilder& to, const alter_topic_command& c) {
+  const topic_changes& of = c.changes;
+  const auto changes = fb::CreateChanges(
+      to, optional_field(of.partitions), optional_field(of.retention_bytes), optional_field(of.retention_ms),
+      optional_field(of.bytes_max), optional_field(of.record_bytes_max), optional_field(of.batch_bytes_max));
+  return as_any(fb::CreateAlterTopic(to, c.topic.value(), changes, c.partitions_max));
+}
+any_offset write(FlatBufferBuilder& to, const delete_topic_command& c) {
+  return as_any(fb::CreateDeleteTopic(to, c.topic.value()));
+}
+any_offset write(FlatBufferBuilder& to, const init_producer_command&) {
+  return as_any(fb::CreateInitProducer(to));
+}
+any_offset write(FlatBufferBuilder& to, const trim_command& c) {
+  return as_any(fb::CreateTrim(to, c.of.topic.value(), c.of.partition.value(), c.log_start.value()));
+}
+fb::ProducerKey as_struct(const state::producer_key& key) {
+  return {key.on.topic.value(), key.on.partition.value(), key.producer.value()};
+}
+any_offset write(FlatBufferBuilder& to, const expire_producers_command& c) {
+  const fb::ProducerKey first = as_struct(c.first);
+  const fb::ProducerKey last = as_struct(c.last);
+  return as_any(fb::CreateExpireProducers(to, ms(c.cutoff), &first, &last));
+}
+any_offset write(FlatBufferBuilder& to, const relocated_command& c) {
+  return as_any(fb::CreateRelocated(to, c.batch.of.topic.value(), c.batch.of.partition.value(),
+                                    c.batch.base.value(), c.batch_bytes, c.from.segment.value(),
+                                    c.from.position));
+}
+
+// ---- reading ----
+
+state::partition_key partition_of(const auto& table) {
+  return {topic_id(table.topic()), partition_id(table.partition())};
+}
+
+append_command read(const fb::Append& t) {
+  const auto producer = optional_value(t.producer());
+  return {.to = partition_of(t),
+          .records = t.records(),
+          .batch_bytes = t.batch_bytes(),
+          .record_bytes_largest = t.record_bytes_largest(),
+          .timestamp_max = at_ms(t.timestamp_max()),
+          .now = at_ms(t.now_ms()),
+          .producer = producer ? std::optional(producer_id(*producer)) : std::nullopt,
+          .epoch = producer_epoch(t.producer_epoch()),
+          .base_sequence = t.base_sequence()};
+}
+create_topic_command read(const fb::CreateTopic& t) {
+  const fb::Settings& s = *t.settings();
+  return {.name = t.name()->str(),
+          .settings = {.partitions = s.partitions(),
+                       .retention_bytes = s.retention_bytes(),
+                       .retention_ms = s.retention_ms(),
+                       .bytes_max = s.bytes_max(),
+                       .record_bytes_max = s.record_bytes_max(),
+                       .batch_bytes_max = s.batch_bytes_max()},
+          .if_absent = t.if_absent(),
+          .now = at_ms(t.now_ms()),
+          .partitions_max = t.partitions_max()};
+}
+alter_topic_command read(const fb::AlterTopic& t) {
+  const fb::Changes& c = *t.changes();
+  return {.topic = topic_id(t.topic()),
+          .changes = {.partitions = optional_value(c.partitions()),
+                      .retention_bytes = optional_value(c.retention_bytes()),
+                      .retention_ms = optional_value(c.retention_ms()),
+                      .bytes_max = optional_value(c.bytes_max()),
+                      .record_bytes_max = optional_value(c.record_bytes_max()),
+                      .batch_bytes_max = optional_value(c.batch_bytes_max())},
+          .partitions_max = t.partitions_max()};
+}
+delete_topic_command read(const fb::DeleteTopic& t) {
+  return {topic_id(t.topic())};
+}
+init_producer_command read(const fb::InitProducer&) {
+  return {};
+}
+trim_command read(const fb::Trim& t) {
+  return {partition_of(t), offset(t.log_start())};
+}
+expire_producers_command read(const fb::ExpireProducers& t) {
+  const auto key = [](const fb::ProducerKey& k) {
+    return state::producer_key{partition_of(k), producer_id(k.producer())};
+  };
+  return {at_ms(t.cutoff_ms()), key(*t.first()), key(*t.last())};
+}
+relocated_command read(const fb::Relocated& t) {
+  return {{partition_of(t), offset(t.base_offset())},
+          t.batch_bytes(),
+          {journal::generation(t.from_segment()), t.from_position()}};
+}
+
+[[noreturn]] void corrupt() {
+  throw error(errc::storage_corrupt, "a journal entry with a valid checksum holds no valid command");
+}
+
+command read(const fb::Entry& entry) {
+  switch (entry.command_type()) {
+    case fb::Command::Append:
+      return read(*entry.command_as_Append());
+    case fb::Command::CreateTopic:
+      return read(*entry.command_as_CreateTopic());
+    case fb::Command::AlterTopic:
+      return read(*entry.command_as_AlterTopic());
+    case fb::Command::DeleteTopic:
+      return read(*entry.command_as_DeleteTopic());
+    case fb::Command::InitProducer:
+      return read(*entry.command_as_InitProducer());
+    case fb::Command::Trim:
+      return read(*entry.command_as_Trim());
+    case fb::Command::ExpireProducers:
+      return read(*entry.command_as_ExpireProducers());
+    case fb::Command::Relocated:
+      return read(*entry.command_as_Relocated());
+    case fb::Command::NONE:
+      corrupt();
+  }
+  throw error(errc::unsupported_version,
+              "the journal holds a command of kind " +
+                  std::to_string(static_cast<int>(entry.command_type())) +
+                  ", which this program does not know: use the newer skaldd that wrote it");
+}
+
+}  // namespace
+
+struct command_encoder::builder {
+  FlatBufferBuilder flat{512};
+};
+
+command_encoder::command_encoder() : builder_(std::make_unique<builder>()) {}
+command_encoder::~command_encoder() = default;
+
+std::vector<std::byte> command_encoder::encode(const command& what) {
+  FlatBufferBuilder& flat = builder_->flat;
+  flat.Clear();
+  const auto [type, table] = std::visit([&](const auto& c) { return write(flat, c); }, what);
+  fb::FinishSizePrefixedEntryBuffer(flat, fb::CreateEntry(flat, type, table));
+  std::vector<std::byte> head(aligned(flat.GetSize()));
+  std::memcpy(head.data(), flat.GetBufferPointer(), flat.GetSize());
+  return head;
+}
+
+decoded_command decode_command(std::span<const std::byte> payload) {
+  std::uint32_t length = 0;
+  if (payload.size() < sizeof(length)) corrupt();
+  std::memcpy(&length, payload.data(), sizeof(length));
+  const std::size_t flat_bytes = flatbuffers::EndianScalar(length) + sizeof(length);
+  if (aligned(flat_bytes) > payload.size()) corrupt();
+
+  // FlatBuffers are read in place, which takes an aligned place.
+  std::vector<std::uint64_t> copy;
+  const auto* flat = reinterpret_cast<const std::uint8_t*>(payload.data());
+  if (reinterpret_cast<std::uintptr_t>(flat) % head_alignment != 0) {
+    copy.resize(aligned(flat_bytes) / sizeof(std::uint64_t));
+    std::memcpy(copy.data(), flat, flat_bytes);
+    flat = reinterpret_cast<const std::uint8_t*>(copy.data());
+  }
+  flatbuffers::Verifier verifier(flat, flat_bytes);
+  if (!fb::VerifySizePrefixedEntryBuffer(verifier)) corrupt();
+  const fb::Entry& entry = *fb::GetSizePrefixedEntry(flat);
+  if (entry.command_type() != fb::Command::NONE && entry.command() == nullptr) corrupt();
+  return {read(entry), static_cast<std::uint32_t>(aligned(flat_bytes))};
+}
+
+}  // namespace skald::shard

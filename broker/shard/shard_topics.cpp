@@ -1,0 +1,123 @@
+#include <utility>
+
+#include "broker/shard/shard_impl.hpp"
+#include "skald/protocol/record_batch.hpp"
+
+namespace skald::shard {
+
+failure shard::impl::check_settings(const topic_settings& settings) const {
+  const auto invalid = [](std::string message) {
+    return failure{errc::invalid_settings, std::move(message)};
+  };
+  const auto bound = [](std::int64_t value) { return value == unlimited || value >= 0; };
+  if (settings.partitions == 0) return invalid("a topic has at least one partition");
+  if (!bound(settings.retention_bytes)) return invalid("retention_bytes has to be -1 (unlimited) or more");
+  if (!bound(settings.retention_ms)) return invalid("retention_ms has to be -1 (unlimited) or more");
+  if (!bound(settings.bytes_max)) return invalid("bytes_max has to be -1 (unlimited) or more");
+  if (settings.record_bytes_max == 0) return invalid("record_bytes_max has to be more than 0");
+  // What a command puts before the batch, generously.
+  constexpr std::uint64_t head_bytes_max = 1024;
+  const std::uint64_t batch_max = journal::payload_bytes_max(options_.journal) - head_bytes_max;
+  if (settings.batch_bytes_max < protocol::batch_header_bytes || settings.batch_bytes_max > batch_max)
+    return invalid("batch_bytes_max has to be from " + std::to_string(protocol::batch_header_bytes) + " to " +
+                   std::to_string(batch_max) + ", which a journal segment holds");
+  return {};
+}
+
+partition_info shard::impl::info_of(const state::partition_key& of, const state::partition_row& row) const {
+  return {of.partition, row.log_start, row.end, row.bytes};
+}
+
+topic_info shard::impl::info_of(topic_id id, bool with_partitions) const {
+  topic_info info;
+  const state::topic_row* topic = tables_.topics.find(id);
+  if (topic == nullptr) return info;
+  info.name = topic->name;
+  info.id = id;
+  info.created = topic->created;
+  info.settings = topic->settings;
+  const auto end = tables_.partitions.lower_bound({topic_id(id.value() + 1), partition_id(0)});
+  for (auto at = tables_.partitions.lower_bound({id, partition_id(0)}); at != end; ++at) {
+    const auto [key, row] = *at;
+    info.bytes += row.bytes;
+    info.records += row.end - row.log_start;
+    if (with_partitions) info.partitions.push_back(info_of(key, row));
+  }
+  return info;
+}
+
+void shard::create_topic(std::string name, topic_settings settings, bool if_absent, topic_done done) {
+  impl& self = *impl_;
+  const auto tell = std::make_shared<topic_done>(std::move(done));
+  failure why = self.check_settings(settings);
+  if (!why) {
+    const command create = create_topic_command{.name = std::move(name),
+                                                .settings = settings,
+                                                .if_absent = if_absent,
+                                                .now = self.clock_.now(),
+                                                .partitions_max = self.options_.partitions_max};
+    why = self.propose(create, journal::urgency::normal, [&self, tell](effect made) {
+      (*tell)(std::move(made.why), self.info_of(made.topic, true));
+    });
+  }
+  if (why) self.post([tell, why](impl&) { (*tell)(why, {}); });
+}
+
+void shard::alter_topic(std::string name, topic_changes changes, topic_done done) {
+  impl& self = *impl_;
+  const auto tell = std::make_shared<topic_done>(std::move(done));
+  failure why;
+  if (const auto id = self.machine_.find(name)) {
+    topic_settings after = self.tables_.topics.find(*id)->settings;
+    after.partitions = changes.partitions.value_or(after.partitions);
+    after.retention_bytes = changes.retention_bytes.value_or(after.retention_bytes);
+    after.retention_ms = changes.retention_ms.value_or(after.retention_ms);
+    after.bytes_max = changes.bytes_max.value_or(after.bytes_max);
+    after.record_bytes_max = changes.record_bytes_max.value_or(after.record_bytes_max);
+    after.batch_bytes_max = changes.batch_bytes_max.value_or(after.batch_bytes_max);
+    why = self.check_settings(after);
+    // Altering may shorten retention, so it gets the room that is kept for what frees space.
+    const command alter = alter_topic_command{*id, changes, self.options_.partitions_max};
+    if (!why)
+      why = self.propose(alter, journal::urgency::frees_space, [&self, tell](effect altered) {
+        (*tell)(std::move(altered.why), self.info_of(altered.topic, true));
+      });
+  } else {
+    why = {errc::unknown_topic, "there is no topic '" + name + "'"};
+  }
+  if (why) self.post([tell, why](impl&) { (*tell)(why, {}); });
+}
+
+void shard::delete_topic(std::string name, std::function<void(failure)> done) {
+  impl& self = *impl_;
+  const auto tell = std::make_shared<std::function<void(failure)>>(std::move(done));
+  failure why{errc::unknown_topic, "there is no topic '" + name + "'"};
+  if (const auto id = self.machine_.find(name)) {
+    why = self.propose(delete_topic_command{*id}, journal::urgency::frees_space,
+                       [tell](effect deleted) { (*tell)(std::move(deleted.why)); });
+  }
+  if (why) self.post([tell, why](impl&) { (*tell)(why); });
+}
+
+std::optional<topic_info> shard::describe_topic(std::string_view name) const {
+  const auto id = impl_->machine_.find(name);
+  return id ? std::optional(impl_->info_of(*id, true)) : std::nullopt;
+}
+
+std::vector<topic_info> shard::list_topics(std::string_view after, std::size_t limit, bool& more) const {
+  std::vector<topic_info> listed;
+  const auto& topics = impl_->machine_.topics_by_name();
+  auto at = topics.upper_bound(after);
+  for (; at != topics.end() && listed.size() < limit; ++at)
+    listed.push_back(impl_->info_of(at->second, false));
+  more = at != topics.end();
+  return listed;
+}
+
+std::optional<shard::resolved_topic> shard::find_topic(std::string_view name) const {
+  const auto id = impl_->machine_.find(name);
+  if (!id) return std::nullopt;
+  return resolved_topic{*id, impl_->tables_.topics.find(*id)->settings.partitions};
+}
+
+}  // namespace skald::shard

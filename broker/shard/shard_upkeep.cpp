@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <utility>
+
+#include "broker/shard/partition_index.hpp"
+#include "broker/shard/shard_impl.hpp"
+
+namespace skald::shard {
+
+namespace {
+
+// Work on the executor is done in slices of about a millisecond, so that requests get their turn in between.
+constexpr std::size_t garbage_rows_per_step = 512;
+constexpr std::size_t partitions_per_step = 256;
+constexpr std::size_t producers_per_step = 4096;
+
+// A state that changes little is flushed now and then, too, so that a restart has hardly anything to replay.
+constexpr std::chrono::minutes flush_interval{1};
+constexpr std::chrono::hours expiry_interval{1};
+
+}  // namespace
+
+void shard::impl::tick() {
+  if (stopping_ || broken_) return;
+  try {
+    since_flush_ += options_.retention_interval;
+    since_expiry_ += options_.retention_interval;
+    flusher_.retry();
+    if (!flusher_.busy() && ((flusher_.dirty() && since_flush_ >= flush_interval) || segments_to_win()))
+      flusher_.start();
+    if (since_expiry_ >= expiry_interval) {
+      since_expiry_ = {};
+      expiring_ = true;
+    }
+    if (expiring_) expire_step();
+    relocate_if_worthwhile();
+    if (trims_proposed_ == 0) retention_step();
+  } catch (const std::exception& why) {
+    return broken(why);
+  }
+  post_after(options_.retention_interval, [](impl& self) { self.tick(); });
+}
+
+// ---- flushing ----
+
+void shard::impl::on_flushed(const state::frozen_tables& stored) {
+  since_flush_ = {};
+  // Space comes back only now: before the store knew that a segment holds nothing, a crash would have brought
+  // back rows that point into it.
+  for (const journal::generation segment : journal_.segments()) {
+    if (segment >= stored.meta.replay_from.segment) break;
+    const auto live = std::lower_bound(stored.live_bytes.begin(), stored.live_bytes.end(), segment,
+                                       [](const auto& row, journal::generation s) { return row.first < s; });
+    if (live != stored.live_bytes.end() && live->first == segment && live->second > 0) continue;
+    journal_.release(segment);
+    tables_.segments.erase(segment);
+  }
+  release_held();
+  if (flusher_.due()) flusher_.start();
+  if (!tables_.garbage.empty()) collect_garbage();
+  finish_stop_if_idle();
+}
+
+void shard::impl::on_flush_failed(const skald::failure& why) {
+  if (why.code != errc::storage_full) {
+    broken_ = true;
+    return fatal_(why.message);
+  }
+  options_.warn(why.message + "; publishing is refused until there is room");
+  for (proposal& held : std::exchange(held_, {})) {
+    held_bytes_ -= held.bytes();
+    for (proposer& who : held.proposers) {
+      effect refused;
+      refused.why = {errc::storage_full, why.message};
+      complete(std::move(who), std::move(refused));
+    }
+  }
+  finish_stop_if_idle();
+}
+
+// Whether a flush would let a segment be reused.
+bool shard::impl::segments_to_win() const {
+  for (const journal::generation segment : journal_.segments()) {
+    if (segment >= tables_.meta.replay_from.segment) break;
+    const state::segment_row* row = tables_.segments.find(segment);
+    if (row == nullptr || row->live_bytes == 0) return true;
+  }
+  return false;
+}
+
+// ---- garbage ----
+
+void shard::impl::collect_garbage() {
+  if (std::exchange(collecting_, true)) return;
+  post([](impl& self) {
+    self.collecting_ = false;
+    if (self.broken_ || self.flusher_.overrun()) return;  // on_flushed() goes on with it
+    try {
+      if (self.machine_.collect_garbage(garbage_rows_per_step)) {
+        if (self.flusher_.due()) self.flusher_.start();
+        return self.collect_garbage();
+      }
+    } catch (const std::exception& why) {
+      return self.broken(why);
+    }
+    if (self.segments_to_win()) self.flusher_.start();
+  });
+}
+
+// ---- retention ----
+
+void shard::impl::retention_step() {
+  const timestamp now = clock_.now();
+  const state::topic_row* topic = nullptr;
+  topic_id topic_of;
+  std::size_t looked_at = 0;
+  for (auto at = tables_.partitions.lower_bound(retention_next_); at != tables_.partitions.end(); ++at) {
+    const auto [key, row] = *at;
+    if (looked_at++ == partitions_per_step) {
+      retention_next_ = key;
+      return post([](impl& self) {
+        try {
+          self.retention_step();
+        } catch (const std::exception& why) {
+          self.broken(why);
+        }
+      });
+    }
+    if (topic == nullptr || topic_of != key.topic) topic = tables_.topics.find(topic_of = key.topic);
+    const auto start = retention_start(tables_, key, topic->settings, now);
+    if (!start) continue;
+    const failure refused = propose(trim_command{key, *start}, journal::urgency::frees_space,
+                                    [this](const effect&) { --trims_proposed_; });
+    if (refused) break;  // the next round tries again
+    ++trims_proposed_;
+  }
+  retention_next_ = {};
+}
+
+// ---- producers ----
+
+void shard::impl::expire_step() {
+  const timestamp cutoff = clock_.now() - options_.producer_expiry;
+  state::producer_key last;
+  std::size_t seen = 0;
+  bool any_idle = false;
+  tables_.producers.scan(expire_next_, [&](const state::producer_key& key, const state::producer_row& row) {
+    last = key;
+    any_idle |= row.last_seen < cutoff;
+    return ++seen < producers_per_step;
+  });
+  if (any_idle) {
+    const command expire = expire_producers_command{cutoff, expire_next_, last};
+    if (propose(expire, journal::urgency::frees_space, {})) return;
+  }
+  expiring_ = seen == producers_per_step;
+  expire_next_ = {};
+  if (expiring_) expire_next_ = {last.on, producer_id(last.producer.value() + 1)};
+}
+
+// ---- relocation ----
+
+void shard::impl::relocate_if_worthwhile() {
+  // While there is garbage, live bytes are not what they seem.
+  if (relocator_->busy() || flusher_.busy() || !tables_.garbage.empty()) return;
+  const std::vector<journal::generation> segments = journal_.segments();
+  std::uint64_t live_bytes = 0;
+  std::vector<segment_use> candidates;
+  for (const auto& [segment, row] : tables_.segments) {
+    live_bytes += row.live_bytes;
+    if (segment < tables_.meta.replay_from.segment && !relocator_->damaged(segment))
+      candidates.push_back({segment, row.live_bytes});
+  }
+  const auto chosen =
+      choose_relocation(candidates, segments.size(), options_.journal.segment_bytes, live_bytes);
+  if (chosen) relocator_->start(*chosen);
+}
+
+}  // namespace skald::shard
