@@ -1,0 +1,28 @@
+#include "tools/cli/command.hpp"
+
+namespace skald::cli {
+
+blocking_client connect(const global_options& globals) {
+  try {
+    blocking_client broker({.address = globals.broker,
+                            .client_name = "skald",
+                            .timeout = globals.timeout,
+                            .connect_timeout = globals.timeout});
+    broker.connect({.timeout = globals.timeout});
+    return broker;
+  } catch (const error& failed) {
+    if (failed.code() == errc::invalid_request) throw command_error(exit_code::usage, failed.message());
+    throw command_error(exit_code::cannot_connect, failed.message() +
+                                                       "\n  start a broker with: skaldd --data-dir DIR\n"
+                                                       "  or name another with -b HOST:PORT or SKALD_BROKER");
+  }
+}
+
+command_error to_command_error(const error& failed) {
+  const auto is = [&](errc code) { return failed.code() == code; };
+  if (is(errc::cannot_connect)) return {exit_code::cannot_connect, failed.message()};
+  if (is(errc::deadline_exceeded)) return {exit_code::timed_out, failed.message()};
+  return {exit_code::failed, failed.message()};
+}
+
+}  // namespace skald::cli

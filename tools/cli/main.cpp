@@ -1,0 +1,97 @@
+// `skald`: publishes to, subscribes to and administers a broker from the shell.
+#include <csignal>
+#include <exception>
+
+#include "tools/cli/command.hpp"
+#include "tools/cli/output.hpp"
+#include "tools/cli/quantity.hpp"
+
+namespace {
+
+using namespace skald::cli;
+
+constexpr const char* footer = R"(Examples:
+  skald topic create orders --partitions 8
+  tail -F app.log | skald pub orders --key-separator ' '
+  skald sub orders --from earliest --format '%k %v'
+  skald COMMAND --help       says all about one command
+
+Environment:
+  SKALD_BROKER   the broker when -b is not given
+
+Exit status:
+  0    done
+  1    failed: the broker refused, or a file could not be read or written
+  2    usage: the command line is wrong; nothing was sent
+  3    no connection: no broker answered at the address
+  4    partly published: some records were acknowledged, then something failed
+  5    timed out: the broker was reached, but an answer took longer than --timeout
+  130  interrupted (SIGINT)
+  141  the reader of the output went away, as in `skald sub orders | head`
+  143  terminated (SIGTERM))";
+
+exit_code run(int argc, char** argv) {
+  CLI::App app("Publishes to, subscribes to and administers a skald broker.", "skald");
+  global_options globals;
+  action chosen;
+
+  app.option_defaults()->always_capture_default();
+  app.get_formatter()->column_width(34);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(footer);
+  app.set_version_flag("--version", "skald " SKALD_VERSION);
+  app.add_option("-b,--broker", globals.broker, "The broker's address")
+      ->envname("SKALD_BROKER")
+      ->type_name("HOST:PORT");
+  add_parsed_option(app, "--timeout", globals.timeout, parse_duration,
+                    "How long to wait for each answer of the broker [10s]", "DURATION");
+  app.add_option_function<std::string>(
+         "--output", [&](const std::string& name) { globals.json = name == "json"; },
+         "text for people, json for programs [text]")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT");
+  app.add_flag("-q,--quiet", globals.quiet, "No progress, no notices; errors are still written");
+
+  add_topic_command(app, globals, chosen);
+  add_pub_command(app, globals, chosen);
+  add_sub_command(app, globals, chosen);
+  add_status_command(app, globals, chosen);
+  add_ping_command(app, globals, chosen);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      return app.exit(error) == 0 ? exit_code::ok : exit_code::failed;
+    }
+    std::string command = "skald";
+    for (const CLI::App* at : app.get_subcommands()) {
+      for (; at != nullptr; at = at->get_subcommands().empty() ? nullptr : at->get_subcommands().front()) {
+        command += " " + at->get_name();
+      }
+    }
+    complain(std::string(error.what()) + "; see " + command + " --help");
+    return exit_code::usage;
+  }
+  return chosen();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a write that fails with EPIPE says where it happened
+  try {
+    return static_cast<int>(run(argc, argv));
+  } catch (const command_error& error) {
+    if (*error.what() != '\0') complain(error.what());
+    return static_cast<int>(error.code());
+  } catch (const skald::error& error) {
+    const command_error ended = to_command_error(error);
+    complain(ended.what());
+    return static_cast<int>(ended.code());
+  } catch (const std::exception& error) {
+    complain(error.what());
+    return static_cast<int>(exit_code::failed);
+  }
+}

@@ -1,0 +1,245 @@
+// skald sub
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "tools/cli/command.hpp"
+#include "tools/cli/interrupts.hpp"
+#include "tools/cli/moment.hpp"
+#include "tools/cli/output.hpp"
+#include "tools/cli/progress.hpp"
+#include "tools/cli/quantity.hpp"
+#include "tools/cli/record_format.hpp"
+
+namespace skald::cli {
+namespace {
+
+constexpr const char* footer = R"(Where to start (--from):
+  latest                what is published from now on (default)
+  earliest              the oldest record kept
+  1234                  this offset, in every partition read
+  2026-11-22T21:54:02Z  the first record with this time or a later one; also @MILLISECONDS since 1970
+  -1h                   likewise, one hour ago; units are w, d, h, m, s, ms
+
+How to write records (--format):
+  text      the value and a newline (default)
+  raw       the value, nothing else
+  json      an object on a line, which `skald pub --input json` publishes again exactly; bytes that are
+            not UTF-8 are in key_base64 and value_base64
+  TEMPLATE  with %k key, %v value, %h headers as k=v,k=v, %p partition, %o offset, %t time,
+            %T time in milliseconds since 1970, %n newline, %% percent sign, and \n \t \r \0 \\ \xHH.
+            A newline follows, unless the template ends in %n, \n, \0, \xHH or \c.
+
+Records of one partition come in order; partitions are merged as they come.
+
+Examples:
+  skald sub orders
+  skald sub orders --from earliest --no-follow --format '%p/%o %t %k: %v'
+  skald sub orders --from -15m --partition 0,3 | grep failed
+  skald sub orders --from earliest --count 10 --format json | jq .value
+  skald sub names --from earliest --no-follow --format '%v\0' | xargs -0 -n1 echo
+
+Exit status: 0 done (--count, --no-follow), 1 failed, 2 usage, 3 no connection, 5 timed out,
+130 interrupted, 141 the reader of the output went away, 143 terminated.)";
+
+struct sub_options {
+  std::string topic;
+  start_position from = from_latest{};
+  std::vector<std::uint32_t> partitions;
+  std::optional<std::uint64_t> count;
+  bool follow = true;
+  std::optional<record_format> format;
+};
+
+start_point to_start_point(const start_position& from) {
+  if (std::holds_alternative<from_earliest>(from)) return skald::earliest;
+  if (std::holds_alternative<from_latest>(from)) return skald::latest;
+  if (const offset* at = std::get_if<offset>(&from)) return *at;
+  return std::get<timestamp>(from);
+}
+
+// The offsets to stop at, by partition: the ends of the partitions when the command began.
+class ends {
+ public:
+  ends(blocking_client& broker, const sub_options& options, std::span<const partition_id> partitions) {
+    for (const partition_offset& end :
+         broker.list_offsets(options.topic, {.at = skald::latest, .partitions = partitions})) {
+      ends_.emplace(end.partition, end.offset);
+    }
+  }
+  // Everything before `next` of this partition was seen.
+  void reached(partition_id partition, offset next) {
+    const auto end = ends_.find(partition);
+    if (end != ends_.end() && next >= end->second) ends_.erase(end);
+  }
+  // Whether a record was published before the command began. A partition that is done has no such.
+  bool includes(partition_id partition, offset at) const {
+    const auto end = ends_.find(partition);
+    return end != ends_.end() && at < end->second;
+  }
+  bool all_reached() const { return ends_.empty(); }
+
+ private:
+  std::map<partition_id, offset> ends_;
+};
+
+class receiver {
+ public:
+  receiver(const global_options& globals, const sub_options& options, const interrupts& stopping)
+      : globals_(globals),
+        options_(options),
+        stopping_(stopping),
+        progress_(progress::wanted(globals.quiet, true), "received") {}
+
+  // Until the count or the ends are reached, or the subscription is closed. What was received is written in
+  // any case.
+  void run(blocking_subscription& from, ends* until);
+
+ private:
+  records next(blocking_subscription& from, bool patient);
+  bool counted() const { return options_.count && received_ >= *options_.count; }
+  bool write(const records& delivered, const ends* until);
+  void warn_of_gap(const records& delivered);
+
+  const global_options& globals_;
+  const sub_options& options_;
+  const interrupts& stopping_;
+  progress progress_;
+  output_buffer output_{STDOUT_FILENO};
+  output_record record_;
+  std::uint64_t received_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+void receiver::run(blocking_subscription& from, ends* until) {
+  if (until != nullptr) {
+    for (const partition_position& at : from.positions()) until->reached(at.partition, at.next);
+  }
+  try {
+    while (!counted() && !(until != nullptr && until->all_reached())) {
+      const records delivered = next(from, until == nullptr);
+      warn_of_gap(delivered);
+      const bool more = write(delivered, until);
+      progress_.update(received_, bytes_);
+      if (until != nullptr) until->reached(delivered.partition(), delivered.end_offset());
+      if (!more) break;
+    }
+  } catch (const error& failed) {
+    if (stopping_.reason() != exit_code::broken_pipe) output_.flush();
+    if (failed.code() != errc::closed || !stopping_.reason()) throw;
+    return;
+  }
+  output_.flush();
+}
+
+// The next delivery. Whoever watches the output sees all there is before this waits. Without `patient` there
+// is something to come, so that silence is a failure.
+records receiver::next(blocking_subscription& from, bool patient) {
+  if (auto delivered = from.receive_for(milliseconds(0))) return std::move(*delivered);
+  output_.flush();
+  if (patient) return from.receive();
+  if (auto delivered = from.receive_for(globals_.timeout)) return std::move(*delivered);
+  throw error(errc::deadline_exceeded,
+              "topic '" + options_.topic + "' has more records, but none came from " + globals_.broker +
+                  " for " + format_duration(globals_.timeout) + "; see whether it is up, or give --timeout");
+}
+
+// Writes the records, up to the count. False when that is reached.
+bool receiver::write(const records& delivered, const ends* until) {
+  for (const record& each : delivered) {
+    if (until != nullptr && !until->includes(delivered.partition(), each.offset())) return true;
+    if (counted()) return false;
+    record_.partition = delivered.partition();
+    record_.offset = each.offset();
+    record_.timestamp = each.time();
+    record_.key = each.key();
+    record_.value = each.value();
+    record_.headers.clear();
+    for (const header& one : each.headers()) record_.headers.push_back(one);
+    options_.format->append(output_.bytes(), options_.topic, record_);
+    output_.written();
+    ++received_;
+    bytes_ += record_.value ? record_.value->size() : 0;
+  }
+  return !counted();
+}
+
+void receiver::warn_of_gap(const records& delivered) {
+  const auto gap = delivered.gap();
+  if (!gap || globals_.quiet) return;
+  progress_.clear();
+  complain("warning: " + options_.topic + ", partition " + std::to_string(delivered.partition().value()) +
+           ": records " + format_count(gap->from.value()) + "-" + format_count(gap->to.value() - 1) +
+           " were removed by retention before they could be read");
+}
+
+exit_code subscribe(const global_options& globals, const sub_options& options) {
+  // The subscription is set before the handler may run, and closed from the handler's thread.
+  blocking_subscription from;
+  std::mutex mutex;  // guards `open`: whether `from` may be closed
+  bool open = false;
+  interrupts stopping(
+      [&] {
+        const std::lock_guard lock(mutex);
+        if (open) from.close();
+      },
+      true);
+  blocking_client broker = connect(globals);
+  std::vector<partition_id> partitions;
+  for (const std::uint32_t number : options.partitions) partitions.emplace_back(number);
+  std::ranges::sort(partitions);
+  partitions.erase(std::ranges::unique(partitions).begin(), partitions.end());
+
+  std::optional<ends> until;
+  if (!options.follow) until.emplace(broker, options, partitions);
+  auto opened =
+      broker.subscribe(options.topic, {.from = to_start_point(options.from), .partitions = partitions});
+  {
+    const std::lock_guard lock(mutex);
+    from = std::move(opened);
+    open = true;
+  }
+  if (!stopping.reason()) receiver(globals, options, stopping).run(from, until ? &*until : nullptr);
+  {
+    const std::lock_guard lock(mutex);
+    open = false;
+  }
+  return stopping.reason().value_or(exit_code::ok);
+}
+
+}  // namespace
+
+void add_sub_command(CLI::App& app, const global_options& globals, action& chosen) {
+  CLI::App* command = app.add_subcommand("sub", "Subscribe to a topic and write its records");
+  const auto options = std::make_shared<sub_options>();
+  options->format = *record_format::parse("text");
+  command->add_option("TOPIC", options->topic, "The topic")->required()->type_name("");
+  add_parsed_option(
+      *command, "--from", options->from,
+      [](const std::string& text) {
+        return parse_start(text, std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
+      },
+      "Where to start; see below [latest]", "START");
+  command->add_option("-p,--partition", options->partitions, "Only these partitions")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("N,...");
+  command->add_option("-n,--count", options->count, "End after so many records")->type_name("N");
+  command->add_flag("--follow,!--no-follow", options->follow,
+                    "Wait for what is to come (default), or end with what was there at the start");
+  add_parsed_option(*command, "--format", options->format, record_format::parse,
+                    "text, json, raw or a template; see below [text]", "FORMAT");
+  command->footer(footer);
+  command->callback([&globals, &chosen, options] {
+    chosen = [&globals, options] {
+      sub_options effective = *options;
+      if (globals.json) effective.format = *record_format::parse("json");
+      return subscribe(globals, effective);
+    };
+  });
+}
+
+}  // namespace skald::cli
