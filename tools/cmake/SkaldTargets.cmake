@@ -51,15 +51,22 @@ function(skald_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
-# skald_fuzzer(NAME SOURCES ... LIBS ... [CORPUS dir])
-# A libFuzzer executable, built by the target skald_fuzzers when SKALD_BUILD_FUZZERS is on, and a ctest with
-# the label fuzz that runs it for SKALD_FUZZ_SECONDS. CORPUS holds the seeds, which are only read: what the
-# fuzzer finds stays in the build tree, a crash as NAME.crash-HASH.
+# skald_fuzzer(fuzz_NAME SOURCES ... LIBS ... [CORPUS dir])
+# A decoder under hostile input; the sources define LLVMFuzzerTestOneInput and CORPUS holds the seeds, which are
+# only read. With SKALD_BUILD_FUZZERS it is a libFuzzer executable of the target skald_fuzzers, and a ctest with
+# the label fuzz that runs it for SKALD_FUZZ_SECONDS: what it finds stays in the build tree, a crash as
+# fuzz_NAME.crash-HASH. Otherwise, so that every compiler and preset runs the same code, it is a unit test called
+# fuzz_replay_NAME that replays the seeds and a fixed number of mutations of them.
 function(skald_fuzzer name)
+  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;LIBS" ${ARGN})
   if(NOT SKALD_BUILD_FUZZERS)
+    string(REGEX REPLACE "^fuzz_" "fuzz_replay_" replay ${name})
+    skald_executable(${replay} SOURCES ${arg_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.cpp LIBS ${arg_LIBS})
+    get_filename_component(seeds ${arg_CORPUS} ABSOLUTE)
+    add_test(NAME ${replay} COMMAND ${replay} ${seeds})
+    set_tests_properties(${replay} PROPERTIES LABELS unit TIMEOUT 120)
     return()
   endif()
-  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;LIBS" ${ARGN})
   skald_executable(${name} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   if(NOT TARGET skald_fuzzers)

@@ -1,0 +1,154 @@
+// Frames and their headers: whatever the bytes, bounds are found safely, and what the reader of headers
+// accepts has everything that protocol/wire.hpp promises to handlers.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "protocol/wire.hpp"
+#include "tests/fuzz/fuzzer.hpp"
+
+using namespace skald::protocol;
+using skald::fuzz::require;
+using skald::fuzz::touch;
+namespace wire = skald::wire;
+
+namespace {
+
+std::size_t length(const flatbuffers::String* required) {
+  require(required->size() <= string_bytes_max, "a required string is there and of a sane length");
+  require(required->c_str()[required->size()] == '\0', "a string is terminated");
+  return required->size();
+}
+
+template <class List>
+void touch_starts(const List* starts) {
+  require(each(starts).size() <= partitions_max, "a list of partitions is capped");
+  for (const wire::PartitionStart* start : each(starts)) {
+    require(start->start() <= wire::Start::MAX, "a start is known");
+    require(start->start() != wire::Start::offset || start->value() >= 0, "an offset is not negative");
+  }
+}
+
+void touch_offsets(const flatbuffers::Vector<flatbuffers::Offset<wire::PartitionOffset>>* offsets) {
+  require(each(offsets).size() <= partitions_max, "a list of offsets is capped");
+  for (const wire::PartitionOffset* at : each(offsets)) touch(at->offset());
+}
+
+void touch_topic(const wire::TopicInfo* topic) {
+  length(topic->name());
+  touch(topic->settings()->retention_ms());
+  for (const wire::PartitionInfo* partition : each(topic->partitions())) touch(partition->end());
+}
+
+void touch_publish(const wire::Publish& publish, std::size_t payload_bytes) {
+  require(publish.durability() <= wire::Durability::MAX, "a durability is known");
+  require(publish.appends()->size() >= 1 && publish.appends()->size() <= appends_max, "appends are capped");
+  std::size_t sum = 0;
+  for (const wire::Append* append : *publish.appends()) {
+    length(append->topic());
+    require(append->batch_bytes() > 0, "an append has bytes");
+    sum += append->batch_bytes();
+  }
+  require(sum == payload_bytes, "appends add up to the payload");
+}
+
+// Reads what a handler may read without a check.
+void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
+  require(frame.body() != nullptr, "a frame has a body");
+  switch (frame.body_type()) {
+    case wire::Body::Hello:
+      touch(text(frame.body_as_Hello()->client_name()));
+      break;
+    case wire::Body::HelloOk:
+      touch(length(frame.body_as_HelloOk()->broker_version()));
+      break;
+    case wire::Body::Closing:
+      require(frame.body_as_Closing()->code() != 0, "closing has a code");
+      break;
+    case wire::Body::Error:
+      require(frame.body_as_Error()->code() != 0, "an error has a code");
+      break;
+    case wire::Body::CreateTopic:
+      touch(length(frame.body_as_CreateTopic()->name()));
+      break;
+    case wire::Body::AlterTopic:
+      touch(length(frame.body_as_AlterTopic()->name()));
+      break;
+    case wire::Body::DeleteTopic:
+      touch(length(frame.body_as_DeleteTopic()->name()));
+      break;
+    case wire::Body::DescribeTopic:
+      touch(length(frame.body_as_DescribeTopic()->name()));
+      break;
+    case wire::Body::DescribeTopicOk:
+      touch_topic(frame.body_as_DescribeTopicOk()->topic());
+      break;
+    case wire::Body::ListTopicsOk:
+      for (const wire::TopicInfo* topic : each(frame.body_as_ListTopicsOk()->topics())) touch_topic(topic);
+      break;
+    case wire::Body::Publish:
+      touch_publish(*frame.body_as_Publish(), payload_bytes);
+      break;
+    case wire::Body::PublishOk:
+      for (const wire::Appended* one : *frame.body_as_PublishOk()->appended()) touch(text(one->message()));
+      break;
+    case wire::Body::ListOffsets:
+      length(frame.body_as_ListOffsets()->topic());
+      for (const std::uint32_t partition : each(frame.body_as_ListOffsets()->partitions())) touch(partition);
+      break;
+    case wire::Body::ListOffsetsOk:
+      touch_offsets(frame.body_as_ListOffsetsOk()->offsets());
+      break;
+    case wire::Body::Fetch:
+      touch(length(frame.body_as_Fetch()->topic()));
+      break;
+    case wire::Body::Subscribe:
+      length(frame.body_as_Subscribe()->topic());
+      touch_starts(frame.body_as_Subscribe()->partitions());
+      break;
+    case wire::Body::SubscribeOk:
+      touch_offsets(frame.body_as_SubscribeOk()->offsets());
+      break;
+    case wire::Body::Seek:
+      touch_starts(frame.body_as_Seek()->partitions());
+      break;
+    case wire::Body::SeekOk:
+      touch_offsets(frame.body_as_SeekOk()->offsets());
+      break;
+    case wire::Body::SubscriptionNotice:
+      touch(text(frame.body_as_SubscriptionNotice()->message()));
+      break;
+    case wire::Body::StatusOk:
+      touch(text(frame.body_as_StatusOk()->broker_id()));
+      break;
+    default:
+      break;
+  }
+}
+
+void read_header(const frame_view& frame) {
+  static header_reader reader;
+  const auto read = reader.read(frame);
+  if (!read) return require(!read.error().message.empty(), "a refusal has a message");
+  touch_body(**read, frame.payload.size());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const frame_limits limits{.frame_bytes_max = 1u << 20, .header_bytes_max = 1u << 16};
+  auto rest = std::as_bytes(std::span(data, size));
+  for (;;) {
+    const auto progress = parse_frame(rest, limits);
+    if (!progress || !progress->complete()) break;
+    require(progress->frame.size() <= rest.size(), "a frame lies within the input");
+    require(!parse_frame(rest.first(progress->frame.size() - 1), limits)->complete(),
+            "a frame is not found before its last byte");
+    read_header(progress->frame);
+    rest = rest.subspan(progress->frame.size());
+  }
+  // The input as a bare header, whatever its first bytes say about lengths.
+  const auto header = std::as_bytes(std::span(data, size));
+  read_header({header, {}});
+  return 0;
+}
