@@ -1,0 +1,50 @@
+#include "skald/broker.hpp"
+
+#include <utility>
+
+#include "broker/server/server.hpp"
+
+namespace skald {
+
+namespace {
+
+server::server_settings settings_from(broker_options options) {
+  server::server_settings is;
+  is.data_directory = std::move(options.data_directory);
+  is.listen_address = std::move(options.listen_address);
+  is.port = options.port;
+  is.threads = options.threads;
+  is.shard.journal.segment_bytes = options.segment_bytes;
+  is.memory_bytes_max = options.memory_bytes_max;
+  is.connections_max = options.connections_max;
+  return is;
+}
+
+}  // namespace
+
+struct broker::impl {
+  explicit impl(broker_options options) : running(settings_from(std::move(options))) {}
+  server::server running;
+  std::uint16_t port = 0;
+};
+
+broker::broker(broker_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
+
+broker::~broker() {
+  stop();
+}
+
+void broker::start() {
+  impl_->port = impl_->running.start().port;
+}
+
+void broker::stop() {
+  constexpr std::chrono::seconds patience{10};
+  impl_->running.stop(patience);
+}
+
+std::uint16_t broker::port() const {
+  return impl_->port;
+}
+
+}  // namespace skald

@@ -1,0 +1,125 @@
+// skaldd, the daemon: reads its configuration, runs the broker until it is told to stop.
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <map>
+#include <string>
+#include <thread>
+
+#include "broker/server/config.hpp"
+#include "broker/server/log.hpp"
+#include "broker/server/server.hpp"
+
+namespace {
+
+namespace server = skald::server;
+
+constexpr int exit_ok = 0;
+constexpr int exit_failed = 1;
+constexpr int exit_bad_usage = 2;
+
+struct command_line {
+  server::config_sources sources;
+  bool check_config = false;
+};
+
+// Blocks the signals that end the daemon, in all threads to come, so that one thread can wait for them.
+sigset_t block_stop_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// A second signal means now. What was acknowledged is safe in the journal.
+void exit_on_second(sigset_t signals) {
+  std::thread([signals] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    server::logger().warn("told to stop again: ending at once; the next start replays the journal");
+    std::_Exit(exit_failed);
+  }).detach();
+}
+
+int serve(const server::daemon_config& config) {
+  const sigset_t signals = block_stop_signals();
+  server::configure_log(spdlog::level::from_str(config.log_level), config.log);
+  server::server broker(config.server);
+  const server::start_report is = broker.start();
+  server::logger().info("skaldd {} is ready on {}:{}, data in {}: {} topics, {} partitions, opened in {} ms",
+                        SKALD_VERSION, is.address, is.port, config.server.data_directory.string(), is.topics,
+                        is.partitions, is.opened_in.count());
+  int signal = 0;
+  sigwait(&signals, &signal);
+  server::logger().info("told to stop by {}; finishing what was accepted",
+                        signal == SIGINT ? "SIGINT" : "SIGTERM");
+  exit_on_second(signals);
+  const bool in_time = broker.stop(config.stop_timeout);
+  server::logger().info(in_time ? "stopped" : "stopped, not everything in time");
+  return in_time ? exit_ok : exit_failed;
+}
+
+void add_settings(CLI::App& app, std::map<std::string, std::string>& flags) {
+  for (const server::setting& one : server::all_settings()) {
+    const auto keep = [&flags, name = one.name](const std::string& value) { flags[name] = value; };
+    const std::string help = fmt::format("{} [{}]", one.help, one.variable());
+    if (one.kind == server::setting_kind::flag) {
+      app.add_flag_callback(one.flag(), [keep] { keep("true"); }, help);
+    } else {
+      app.add_option_function<std::string>(one.flag(), keep, help);
+    }
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(
+      "skaldd, a durable message broker. Settings come from flags, the environment, and a TOML file.",
+      "skaldd");
+  app.set_version_flag("--version", "skaldd " SKALD_VERSION);
+  command_line given;
+  std::string file;
+  auto* const config_option = app.add_option("--config", file, "A TOML file of settings [SKALD_CONFIG]");
+  app.add_flag("--check-config", given.check_config, "Print the effective configuration and exit");
+  add_settings(app, given.sources.flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& end) {
+    return app.exit(end) == 0 ? exit_ok : exit_bad_usage;
+  }
+
+  given.sources.environment = server::skald_environment();
+  const auto named = given.sources.environment.find("SKALD_CONFIG");
+  if (config_option->count() > 0) {
+    given.sources.file = file;
+  } else if (named != given.sources.environment.end()) {
+    given.sources.file = named->second;
+  }
+  const server::loaded_config loaded = server::load_config(given.sources);
+  for (const std::string& one : loaded.warnings) fmt::print(stderr, "skaldd: warning: {}\n", one);
+  for (const std::string& one : loaded.errors) fmt::print(stderr, "skaldd: {}\n", one);
+  if (!loaded.errors.empty()) return exit_bad_usage;
+  if (given.check_config) {
+    fmt::print("{}", server::show_config(loaded.config));
+    return exit_ok;
+  }
+  return serve(loaded.config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& failed) {
+    fmt::print(stderr, "skaldd: {}\n", failed.what());
+    return exit_failed;
+  }
+}

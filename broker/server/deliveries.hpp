@@ -1,0 +1,77 @@
+// The subscriptions of one session: whose turn it is, what may be sent, and where each partition stands.
+//
+// A subscription moves round its partitions: each turn sends one delivery of whole batches. It sends only
+// while the subscriber has credit left (a delivery may overdraw it once) and the output queue is short, so a
+// slow subscriber costs a bounded amount of memory and nobody else's time. A partition without anything to
+// read waits at the shard, and what comes back from there is already the plan of what to read.
+//
+// Runs on the session's reactor.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/server/host.hpp"
+#include "broker/server/start_resolver.hpp"
+
+namespace skald::server {
+
+class session;
+class pending_request;
+
+class deliveries {
+ public:
+  explicit deliveries(session& of);
+  ~deliveries();
+  deliveries(const deliveries&) = delete;
+  deliveries& operator=(const deliveries&) = delete;
+
+  void subscribe(std::uint64_t id, const wire::Subscribe& message);
+  void credit(const wire::Credit& message);
+  void seek(std::uint64_t id, const wire::Seek& message);
+  void unsubscribe(std::uint64_t id, const wire::Unsubscribe& message);
+
+  // Sends what may be sent; called whenever there is room for more output.
+  void pump();
+  // Drops plans that were not used since the last sweep: they keep segments from being recycled.
+  void sweep();
+  void topic_grew(topic_id topic, std::uint32_t partitions);
+  void clear();
+
+ private:
+  struct cursor;
+  struct subscription;
+  using shared = std::shared_ptr<subscription>;
+  using weak = std::weak_ptr<subscription>;
+
+  shared find(std::uint64_t subscription_id) const;
+  void opened(const weak& which, const pending_request& request, const resolved_topic& topic);
+  void sought(const weak& which, const pending_request& request, std::uint32_t seek,
+              const resolved_topic& topic);
+  void remove(subscription& which);
+  void end(const shared& which, errc code, const std::string& why);
+
+  void ready(const shared& which, cursor& at);
+  void runnable(const shared& which);
+  void serve(const shared& which);
+  void ask_for_plan(const shared& which, cursor& at);
+  void planned(const shared& which, cursor& at, shared_plan plan);
+  void plan_failed(const shared& which, cursor& at, const shard::read_plan& plan);
+  void read(const shared& which, cursor& at);
+  void deliver(const shared& which, cursor& at, const shared_plan& plan, const batch_run& run, slice bytes);
+  void read_failed(const shared& which, const cursor& at, std::error_code failed);
+
+  session& session_;
+  session_host& host_;
+  std::unordered_map<std::uint64_t, shared> subscriptions_;
+  std::deque<shared> runnable_;  // with a partition ready and credit left; in the order of their turns
+  std::size_t partitions_ = 0;
+  std::size_t bytes_being_read_ = 0;
+  bool pumping_ = false;
+};
+
+}  // namespace skald::server

@@ -1,0 +1,38 @@
+// One function per request that is answered once; what lasts longer is in deliveries.hpp and fetches.hpp.
+//
+// Each reads its message in place, checks what verify_frame() leaves to it, asks the shard, and answers with
+// the result or an Error that says what, where and what to do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "broker/base/buffer.hpp"
+#include "broker/server/shard_port.hpp"
+#include "protocol/wire.hpp"
+
+namespace skald::server {
+class session;
+}
+
+namespace skald::server::handlers {
+
+void create_topic(session& of, std::uint64_t id, const wire::CreateTopic& message);
+void alter_topic(session& of, std::uint64_t id, const wire::AlterTopic& message);
+void delete_topic(session& of, std::uint64_t id, const wire::DeleteTopic& message);
+void describe_topic(session& of, std::uint64_t id, const wire::DescribeTopic& message);
+void list_topics(session& of, std::uint64_t id, const wire::ListTopics& message);
+
+void init_producer(session& of, std::uint64_t id);
+// `payload` shares in the received bytes, and so does what is handed to the journal.
+void publish(session& of, std::uint64_t id, const wire::Publish& message, const slice& payload);
+
+void list_offsets(session& of, std::uint64_t id, const wire::ListOffsets& message);
+void status(session& of, std::uint64_t id);
+
+// A name from the network as it may appear in a message or a log: quoted, cut short, unprintable bytes
+// escaped.
+std::string shown(std::string_view name);
+
+}  // namespace skald::server::handlers

@@ -1,0 +1,180 @@
+#include "broker/server/session.hpp"
+
+#include <fmt/format.h>
+
+#include "broker/server/handlers/handlers.hpp"
+
+namespace skald::server {
+
+void pending_request::fail(errc code, std::string_view message) const {
+  const auto asked = asked_.lock();
+  if (!asked) return;
+  asked->send_error(id_, code, message);
+  asked->close(publish_bytes_);
+}
+
+session::session(session_host& host, edge& bytes)
+    : host_(host), edge_(bytes), deliveries_(*this), fetches_(*this) {}
+
+session::~session() = default;
+
+void session::send_error(std::uint64_t id, errc code, std::string_view message) {
+  send(id, [&](auto& builder) {
+    const auto text = builder.CreateString(message.data(), message.size());
+    return wire::CreateError(builder, static_cast<std::uint16_t>(code), text);
+  });
+}
+
+void session::hang_up(errc code, std::string_view why) {
+  if (state_ == state::finished) return;
+  send(0, [&](auto& builder) {
+    const auto text = builder.CreateString(why.data(), why.size());
+    return wire::CreateClosing(builder, static_cast<std::uint16_t>(code), text);
+  });
+  state_ = state::finished;
+  deliveries_.clear();
+  fetches_.clear();
+}
+
+void session::stop() {
+  if (state_ != state::open) return;
+  state_ = state::stopping;
+  deliveries_.clear();
+  fetches_.cancel(errc::shutting_down, "the broker is shutting down; fetch again when it is back");
+  finish_stop();
+}
+
+void session::finish_stop() {
+  if (state_ == state::stopping && requests_open_ == 0) {
+    hang_up(errc::shutting_down, "the broker is shutting down; connect again when it is back");
+  }
+}
+
+pending_request session::open(std::uint64_t id, std::size_t publish_bytes) {
+  ++requests_open_;
+  publish_bytes_open_ += publish_bytes;
+  return {weak_from_this(), id, publish_bytes};
+}
+
+void session::close(std::size_t publish_bytes) {
+  --requests_open_;
+  publish_bytes_open_ -= publish_bytes;
+  finish_stop();
+  if (wants_input()) edge_.input_wanted();
+}
+
+bool session::wants_input() const {
+  return state_ == state::open && publish_bytes_open_ < host_.settings.publish_window_bytes &&
+         requests_open_ < host_.settings.requests_in_flight_max &&
+         output_.bytes() < 2 * host_.settings.output_bytes_max;
+}
+
+bool session::has_output_room(std::size_t bytes_coming) const {
+  return output_.bytes() + bytes_coming < host_.settings.output_bytes_max;
+}
+
+void session::output_sent() {
+  if (state_ == state::open) {
+    fetches_.pump();
+    deliveries_.pump();
+  }
+  if (wants_input()) edge_.input_wanted();
+}
+
+void session::sweep() {
+  deliveries_.sweep();
+}
+
+void session::receive(const protocol::frame_view& frame, const std::shared_ptr<const void>& owner) {
+  if (state_ != state::open) return;
+  const auto verified = host_.headers.read(frame);
+  if (!verified) {
+    const protocol::header_failure& failed = verified.error();
+    if (failed.code == errc::unsupported_version && failed.id != 0 && greeted_) {
+      return send_error(failed.id, failed.code, failed.message);
+    }
+    return hang_up(failed.code, failed.message);
+  }
+  const wire::Frame& message = **verified;
+  if (!protocol::is_request(message.body_type())) {
+    return hang_up(errc::protocol_error, fmt::format("{} is the broker's to send, not a client's",
+                                                     wire::EnumNameBody(message.body_type())));
+  }
+  if (greeted_) {
+    dispatch(message, frame, owner);
+  } else {
+    greeted_ = greet(message);
+  }
+}
+
+bool session::greet(const wire::Frame& frame) {
+  const wire::Hello* const hello = frame.body_as_Hello();
+  if (hello == nullptr) {
+    hang_up(errc::invalid_request, fmt::format("the first message of a connection must be Hello, not {}",
+                                               wire::EnumNameBody(frame.body_type())));
+    return false;
+  }
+  constexpr auto oldest = protocol::protocol_version_min;
+  constexpr auto newest = protocol::protocol_version_max;
+  if (hello->version_max() < oldest || hello->version_min() > newest) {
+    const std::string why = fmt::format(
+        "this broker speaks protocol versions {} to {}, the client {} to {}; upgrade the older one", oldest,
+        newest, hello->version_min(), hello->version_max());
+    send_error(frame.id(), errc::unsupported_version, why);
+    hang_up(errc::unsupported_version, why);
+    return false;
+  }
+  const session_settings& settings = host_.settings;
+  send(frame.id(), [&](auto& builder) {
+    const auto version = builder.CreateString(settings.broker_version);
+    const auto id = builder.CreateString(settings.broker_id);
+    return wire::CreateHelloOk(builder, std::min(newest, hello->version_max()), version, id,
+                               settings.frames.frame_bytes_max,
+                               static_cast<std::uint32_t>(settings.idle_timeout.count()));
+  });
+  return true;
+}
+
+void session::dispatch(const wire::Frame& frame, const protocol::frame_view& bytes,
+                       const std::shared_ptr<const void>& owner) {
+  const std::uint64_t id = frame.id();
+  using wire::Body;
+  switch (frame.body_type()) {
+    case Body::Hello:
+      return send_error(id, errc::invalid_request, "Hello was already said; it opens a connection once");
+    case Body::Ping:
+      return send(id, [](auto& builder) { return wire::CreatePong(builder); });
+    case Body::CreateTopic:
+      return handlers::create_topic(*this, id, *frame.body_as_CreateTopic());
+    case Body::AlterTopic:
+      return handlers::alter_topic(*this, id, *frame.body_as_AlterTopic());
+    case Body::DeleteTopic:
+      return handlers::delete_topic(*this, id, *frame.body_as_DeleteTopic());
+    case Body::DescribeTopic:
+      return handlers::describe_topic(*this, id, *frame.body_as_DescribeTopic());
+    case Body::ListTopics:
+      return handlers::list_topics(*this, id, *frame.body_as_ListTopics());
+    case Body::InitProducer:
+      return handlers::init_producer(*this, id);
+    case Body::Publish:
+      return handlers::publish(*this, id, *frame.body_as_Publish(), slice(owner, bytes.payload));
+    case Body::ListOffsets:
+      return handlers::list_offsets(*this, id, *frame.body_as_ListOffsets());
+    case Body::Fetch:
+      return fetches_.begin(open(id), *frame.body_as_Fetch());
+    case Body::Subscribe:
+      return deliveries_.subscribe(id, *frame.body_as_Subscribe());
+    case Body::Credit:
+      return deliveries_.credit(*frame.body_as_Credit());
+    case Body::Seek:
+      return deliveries_.seek(id, *frame.body_as_Seek());
+    case Body::Unsubscribe:
+      return deliveries_.unsubscribe(id, *frame.body_as_Unsubscribe());
+    case Body::Status:
+      return handlers::status(*this, id);
+    default:
+      return send_error(id, errc::unsupported_version, "this broker does not know that message");
+  }
+}
+
+}  // namespace skald::server

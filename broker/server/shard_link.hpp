@@ -1,0 +1,75 @@
+// The way from the reactors to a shard that lives on one of them.
+//
+// `shard_service` is the shard's side, one for each shard; `shard_link` a reactor's side of it, one for each
+// pair. A link posts to the shard's reactor, the service posts the outcome back; mailboxes make batches of
+// both.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_set>
+
+#include "broker/base/executor.hpp"
+#include "broker/server/shard_port.hpp"
+
+namespace skald::server {
+
+class shard_service {
+ public:
+  // Called on the shard's reactor when a topic has got more partitions.
+  using topic_grew = std::function<void(topic_id, std::uint32_t partitions)>;
+  shard_service(executor& runs_on, topic_grew tell);
+  // Not before the shard's reactor has stopped and the shard is gone: it may hold watchers of ours.
+  ~shard_service();
+  // The shard to serve, before anything is asked of it.
+  void open(shard::shard& served) { shard_ = &served; }
+
+  executor& runs_on() { return runs_on_; }
+
+ private:
+  friend class shard_link;
+  class wait;
+
+  located_topic locate(const std::string& topic, const std::vector<start_at>& starts,
+                       start_at otherwise) const;
+  shard::failure locate_one(topic_id topic, const start_at& start, located_start& found) const;
+  void altered(const shard::topic_info& topic);
+
+  shard::shard* shard_ = nullptr;
+  executor& runs_on_;
+  topic_grew tell_;
+  std::unordered_set<std::shared_ptr<wait>> waiting_;  // at the shard
+};
+
+class shard_link final : public shard_port {
+ public:
+  shard_link(shard_service& to, executor& here) : to_(to), here_(here) {}
+
+  void create_topic(std::string name, shard::topic_settings settings, bool if_absent,
+                    shard::shard::topic_done done) override;
+  void alter_topic(std::string name, shard::topic_changes changes, shard::shard::topic_done done) override;
+  void delete_topic(std::string name, std::function<void(shard::failure)> done) override;
+  void describe_topic(std::string name, std::function<void(std::optional<shard::topic_info>)> done) override;
+  void list_topics(std::string after, std::size_t limit,
+                   std::function<void(std::vector<shard::topic_info>, bool)> done) override;
+  void append(std::vector<shard::append_request> batches, durability wanted,
+              shard::shard::append_done done) override;
+  void init_producer(shard::shard::producer_done done) override;
+  void locate(std::string topic, std::vector<start_at> starts, start_at otherwise,
+              std::function<void(located_topic)> done) override;
+  void plan(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
+            std::function<void(shared_plan)> done) override;
+  wait_token plan_when_readable(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
+                                std::function<void(shared_plan)> done) override;
+  void stats(std::function<void(shard::statistics)> done) override;
+
+ private:
+  // A completion for the shard to call on its reactor, which calls `done` on ours.
+  template <class... Results>
+  std::function<void(Results...)> back(std::function<void(Results...)> done);
+
+  shard_service& to_;
+  executor& here_;
+};
+
+}  // namespace skald::server

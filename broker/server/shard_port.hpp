@@ -1,0 +1,77 @@
+// What sessions ask of a shard, wherever that shard runs.
+//
+// Sessions live on one reactor, the shard on another (or the same). Requests and completions are handed over
+// in batches, so an asynchronous call costs far less than a wake-up. Threading: a port belongs to one
+// reactor; its functions are called there, never block, and call their completion there, later, never before
+// they return. A completion is dropped unrun when the broker stops.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/shard/shard.hpp"
+#include "skald/protocol/types.hpp"
+
+namespace skald::server {
+
+enum class start_kind : std::uint8_t { earliest, latest, offset, time };
+
+// Where reading a partition begins. `value` is an offset or milliseconds since the epoch, by kind.
+struct start_at {
+  partition_id partition;
+  start_kind kind = start_kind::earliest;
+  std::int64_t value = 0;
+};
+
+// A start, as an offset; by time, the batch that holds it has yet to be looked into.
+struct located_start {
+  shard::partition_info info;
+  offset at;
+  std::shared_ptr<const shard::read_plan> look_inside;  // null unless by time
+  timestamp wanted;
+};
+
+struct located_topic {
+  shard::failure why;  // unknown_topic, unknown_partition, offset_out_of_range
+  topic_id topic;
+  std::vector<located_start> starts;
+};
+
+// Destroying it cancels the wait it stands for; the completion may still be on its way then.
+using wait_token = std::shared_ptr<void>;
+using shared_plan = std::shared_ptr<const shard::read_plan>;
+
+class shard_port {
+ public:
+  virtual ~shard_port() = default;
+
+  virtual void create_topic(std::string name, shard::topic_settings settings, bool if_absent,
+                            shard::shard::topic_done done) = 0;
+  virtual void alter_topic(std::string name, shard::topic_changes changes, shard::shard::topic_done done) = 0;
+  virtual void delete_topic(std::string name, std::function<void(shard::failure)> done) = 0;
+  virtual void describe_topic(std::string name,
+                              std::function<void(std::optional<shard::topic_info>)> done) = 0;
+  virtual void list_topics(std::string after, std::size_t limit,
+                           std::function<void(std::vector<shard::topic_info>, bool more)> done) = 0;
+
+  virtual void append(std::vector<shard::append_request> batches, durability wanted,
+                      shard::shard::append_done done) = 0;
+  virtual void init_producer(shard::shard::producer_done done) = 0;
+
+  // `starts` for those partitions; when it is empty, for all, as `otherwise` says.
+  virtual void locate(std::string topic, std::vector<start_at> starts, start_at otherwise,
+                      std::function<void(located_topic)> done) = 0;
+  // The next batches of a partition at once, even if there are none.
+  virtual void plan(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
+                    std::function<void(shared_plan)> done) = 0;
+  // The same as soon as there are any, or a failure to report.
+  virtual wait_token plan_when_readable(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
+                                        std::function<void(shared_plan)> done) = 0;
+
+  virtual void stats(std::function<void(shard::statistics)> done) = 0;
+};
+
+}  // namespace skald::server

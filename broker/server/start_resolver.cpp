@@ -1,0 +1,127 @@
+#include "broker/server/start_resolver.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace skald::server {
+
+namespace {
+
+// The starts being looked for; `left` counts those and holds `done` back.
+struct search : std::enable_shared_from_this<search> {
+  search(session_host& with, located_topic from, std::function<void(resolved_topic)> then)
+      : host(with), located(std::move(from)), done(std::move(then)) {}
+
+  void run() {
+    found.topic = located.topic;
+    found.starts.resize(located.starts.size());
+    left = located.starts.size() + 1;
+    for (std::size_t i = 0; i < located.starts.size(); ++i) {
+      const located_start& start = located.starts[i];
+      found.starts[i] = {start.info.partition, start.at};
+      if (start.look_inside && !start.look_inside->batches.empty()) {
+        look(i);
+      } else {
+        finish_one();
+      }
+    }
+    finish_one();
+  }
+
+  void look(std::size_t i) {
+    const shared_plan plan = located.starts[i].look_inside;
+    const batch_run run = choose_run(*plan, 0, 0);
+    const auto read = host.reader.read(
+        plan, run, [self = shared_from_this(), i](std::error_code failed, const slice& bytes) {
+          self->looked(i, failed, bytes);
+        });
+    if (read) looked(i, read->failed, read->bytes);
+  }
+
+  void looked(std::size_t i, std::error_code failed, const slice& bytes) {
+    const located_start& start = located.starts[i];
+    if (failed) {
+      found.why = {errc::storage_error, fmt::format("cannot read partition {}: {}",
+                                                    start.info.partition.value(), failed.message())};
+    } else if (const auto records = decode(bytes); !records) {
+      found.why = {errc::storage_corrupt,
+                   fmt::format("partition {} at offset {}: {}", start.info.partition.value(),
+                               start.at.value(), records.error().message)};
+    } else {
+      const auto later =
+          std::find_if(records->begin(), records->end(),
+                       [&](const protocol::record_view& record) { return record.timestamp >= start.wanted; });
+      if (later != records->end()) {
+        found.starts[i].at = later->offset;
+      } else {
+        found.starts[i].at = start.at + records->size();
+      }
+    }
+    finish_one();
+  }
+
+  result<protocol::record_range> decode(const slice& bytes) {
+    const auto batch = protocol::batch_view::parse(bytes.bytes());
+    if (!batch) return batch.error();
+    protocol::batch_limits limits;
+    limits.batch_bytes_max = bytes.size();
+    return host.decoder.check(*batch, limits);
+  }
+
+  void finish_one() {
+    if (--left == 0) done(std::move(found));
+  }
+
+  session_host& host;
+  const located_topic located;
+  std::function<void(resolved_topic)> done;
+  resolved_topic found;
+  std::size_t left = 0;
+};
+
+}  // namespace
+
+void resolve_starts(session_host& host, std::string topic, std::vector<start_at> starts, start_at otherwise,
+                    std::function<void(resolved_topic)> done) {
+  host.shard.locate(std::move(topic), std::move(starts), otherwise,
+                    [&host, done = std::move(done)](located_topic located) {
+                      if (located.why) return done({std::move(located.why), located.topic, {}});
+                      std::make_shared<search>(host, std::move(located), done)->run();
+                    });
+}
+
+result<start_at> read_start(std::uint32_t partition, wire::Start kind, std::int64_t value) {
+  const bool has_value = kind == wire::Start::offset || kind == wire::Start::time;
+  if (has_value && value < 0) {
+    return failure{errc::invalid_request, fmt::format("a start by {} cannot be {}; it counts from 0",
+                                                      wire::EnumNameStart(kind), value)};
+  }
+  return start_at{partition_id(partition), static_cast<start_kind>(kind), value};
+}
+
+result<std::vector<start_at>> read_starts(
+    const flatbuffers::Vector<flatbuffers::Offset<wire::PartitionStart>>* list) {
+  std::vector<start_at> starts;
+  const protocol::each partitions(list);
+  starts.reserve(partitions.size());
+  for (const wire::PartitionStart* const one : partitions) {
+    const auto start = read_start(one->partition(), one->start(), one->value());
+    if (!start) return start.error();
+    starts.push_back(*start);
+  }
+  std::sort(starts.begin(), starts.end(),
+            [](const start_at& a, const start_at& b) { return a.partition < b.partition; });
+  const auto twice =
+      std::adjacent_find(starts.begin(), starts.end(),
+                         [](const start_at& a, const start_at& b) { return a.partition == b.partition; });
+  if (twice != starts.end()) {
+    return failure{errc::invalid_request,
+                   fmt::format("partition {} is named twice", twice->partition.value())};
+  }
+  return starts;
+}
+
+}  // namespace skald::server
