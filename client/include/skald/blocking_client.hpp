@@ -57,7 +57,7 @@ class blocking_subscription {
  private:
   friend class blocking_client;
   struct state;
-  explicit blocking_subscription(std::shared_ptr<state> state);
+  explicit blocking_subscription(std::shared_ptr<state> made);
   std::shared_ptr<state> state_;
 };
 

@@ -47,7 +47,7 @@ inline constexpr start_point earliest{start_point::kind::earliest};  // the olde
 inline constexpr start_point latest{start_point::kind::latest};      // only what is published from now on
 
 struct partition_start {
-  partition_id partition;
+  partition_id partition = {};
   start_point from = earliest;
 };
 

@@ -19,10 +19,10 @@ namespace skald {
 // What became of one batch: its records were stored one after the other from base_offset on, or, when
 // `failed` is set, not at all.
 struct delivery_report {
-  std::string_view topic;
-  partition_id partition;
+  std::string_view topic = {};
+  partition_id partition = {};
   std::uint32_t records = 0;
-  std::optional<offset> base_offset;  // absent when it failed, or is not known yet (durability::memory)
+  std::optional<offset> base_offset = {};  // absent when it failed, or is not known yet (durability::memory)
   skald::durability durability = skald::durability::disk;
   // Why it failed; it may be stored nevertheless if code() is deadline_exceeded or closed, and what() says
   // so.

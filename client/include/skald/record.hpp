@@ -47,9 +47,9 @@ struct message {
 
 // Where a record was stored, and what the acknowledgement promises.
 struct published {
-  partition_id partition;
+  partition_id partition = {};
   // Absent when the broker does not know it yet, which happens only with durability::memory.
-  std::optional<skald::offset> offset;
+  std::optional<skald::offset> offset = {};
   // What was achieved, which may be more than what was asked for.
   skald::durability durability = skald::durability::disk;
 };

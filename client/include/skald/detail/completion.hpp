@@ -105,8 +105,11 @@ class completion {
     void on_cancel(unique_function<void()> cancel) override {
       auto slot = asio::get_associated_cancellation_slot(handler);
       if (!slot.is_connected()) return;
-      slot.assign([cancel = std::make_shared<unique_function<void()>>(std::move(cancel))](
-                      asio::cancellation_type) { (*cancel)(); });
+      slot.assign(
+          [cancel = std::make_shared<unique_function<void()>>(std::move(cancel))](asio::cancellation_type) {
+            const auto kept = cancel;  // completing clears the slot, and with it this function
+            (*kept)();
+          });
     }
 
     Handler handler;

@@ -1,0 +1,255 @@
+#include <skald/client.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "client/src/connection.hpp"
+#include "client/src/producer_engine.hpp"
+#include "client/src/received.hpp"
+#include "client/src/requests.hpp"
+#include "client/src/subscriber.hpp"
+#include "client/src/topic_codec.hpp"
+
+namespace skald {
+
+using detail::expect_ok;
+using detail::incoming_frame;
+using detail::make_call;
+using detail::on_loss;
+using flatbuffers::FlatBufferBuilder;
+
+namespace {
+
+std::string about(const char* doing, std::string_view topic) {
+  return std::string(doing) + " topic \"" + std::string(topic) + "\"";
+}
+
+producer_options publisher_options(durability wanted, milliseconds timeout) {
+  producer_options options;
+  options.durability = wanted;
+  options.delivery_timeout = timeout;
+  return options;
+}
+
+}  // namespace
+
+client::client(executor_type executor, client_options options)
+    : connection_(std::make_shared<detail::connection>(std::move(executor), options)) {}
+
+client::~client() {
+  if (connection_) close();
+}
+
+client::client(client&&) noexcept = default;
+
+client& client::operator=(client&& other) noexcept {
+  if (connection_ && this != &other) close();
+  connection_ = std::move(other.connection_);
+  std::ranges::move(other.publishers_, publishers_);
+  return *this;
+}
+
+client::executor_type client::get_executor() const {
+  return connection_->get_executor();
+}
+
+void client::close() {
+  connection_->close();
+}
+
+detail::operation<> client::prepare_connect(connect_options options) {
+  return {connection_->get_executor(), [through = connection_, options](detail::completion<> done) {
+            auto shared = std::make_shared<detail::completion<>>(std::move(done));
+            const auto id =
+                through->session().wait_until_ready(through->deadline(options.timeout), !options.keep_trying,
+                                                    [shared](const result<incoming_frame>& answer) {
+                                                      if (answer)
+                                                        shared->succeed();
+                                                      else
+                                                        shared->fail(detail::exception_of(answer.error()));
+                                                    });
+            through->kick();
+            if (!*shared) return;  // connected, or closed, already
+            shared->on_cancel([weak = std::weak_ptr(through), shared, id] {
+              if (const auto alive = weak.lock()) alive->session().forget(id);
+              if (*shared) shared->fail(detail::exception_of({errc::cancelled, "connect() was cancelled"}));
+            });
+          }};
+}
+
+detail::operation<published> client::prepare_publish(std::string_view topic, const message& what,
+                                                     publish_options options) {
+  auto& engine = publishers_[static_cast<std::size_t>(options.durability)];
+  if (!engine)
+    engine = detail::producer_engine::create(
+        connection_, publisher_options(options.durability, connection_->default_timeout()));
+  return detail::make_publish(engine, topic, what, options.timeout.value_or(connection_->default_timeout()));
+}
+
+detail::operation<subscription> client::prepare_subscribe(std::string_view topic, subscribe_options options) {
+  auto core = std::make_shared<detail::subscriber>(connection_, topic, options);
+  return {connection_->get_executor(),
+          [core, limit = options.timeout](detail::completion<subscription> done) {
+            core->start(core->connection().deadline(limit), std::move(done));
+          }};
+}
+
+detail::operation<records> client::prepare_fetch(std::string_view topic, partition_id partition, offset from,
+                                                 fetch_options options) {
+  const auto limit = options.wait + options.timeout.value_or(connection_->default_timeout());
+  return make_call<records>(
+      connection_, about("fetching from", topic), on_loss::repeat, limit,
+      [&](FlatBufferBuilder& builder) {
+        return wire::CreateFetch(builder, builder.CreateString(topic), partition.value(), from.value(),
+                                 options.bytes_max, options.bytes_min,
+                                 static_cast<std::uint32_t>(options.wait.count()));
+      },
+      [name = std::make_shared<const std::string>(topic),
+       partition](const incoming_frame& answer) -> result<records> {
+        const auto* ok = answer.header->body_as_FetchOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected FetchOk");
+        detail::delivery_facts facts{name, partition, offset(ok->offset()), offset(ok->high_watermark()),
+                                     offset(ok->log_start())};
+        auto batches = detail::received_batches::create(std::move(facts), answer.payload, answer.owner,
+                                                        std::make_shared<detail::decoder_pool>());
+        if (!batches) return batches.error();
+        if (const auto verified = (*batches)->verify(); !verified) return verified.error();
+        return records(*std::move(batches));
+      });
+}
+
+detail::operation<std::vector<partition_offset>> client::prepare_list_offsets(std::string_view topic,
+                                                                              list_offsets_options options) {
+  return make_call<std::vector<partition_offset>>(
+      connection_, about("listing offsets of", topic), on_loss::repeat, options.timeout,
+      [&](FlatBufferBuilder& builder) {
+        std::vector<std::uint32_t> partitions;
+        for (const auto partition : options.partitions) partitions.push_back(partition.value());
+        return wire::CreateListOffsets(builder, builder.CreateString(topic), builder.CreateVector(partitions),
+                                       static_cast<wire::Start>(options.at.what()), options.at.value());
+      },
+      [](const incoming_frame& answer) -> result<std::vector<partition_offset>> {
+        const auto* ok = answer.header->body_as_ListOffsetsOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected ListOffsetsOk");
+        std::vector<partition_offset> offsets;
+        for (const auto* one : protocol::each(ok->offsets()))
+          offsets.push_back({partition_id(one->partition()), offset(one->offset())});
+        return offsets;
+      });
+}
+
+detail::operation<> client::prepare_create_topic(std::string_view name, topic_settings settings,
+                                                 create_topic_options options) {
+  return make_call<>(
+      connection_, about("creating", name), options.if_absent ? on_loss::repeat : on_loss::fail,
+      options.timeout,
+      [&](FlatBufferBuilder& builder) {
+        const auto text = builder.CreateString(name);
+        return wire::CreateCreateTopic(builder, text, detail::encode(builder, settings), options.if_absent);
+      },
+      expect_ok());
+}
+
+detail::operation<> client::prepare_alter_topic(std::string_view name, topic_settings settings,
+                                                call_options options) {
+  return make_call<>(
+      connection_, about("altering", name), on_loss::fail, options.timeout,
+      [&](FlatBufferBuilder& builder) {
+        const auto text = builder.CreateString(name);
+        return wire::CreateAlterTopic(builder, text, detail::encode(builder, settings));
+      },
+      expect_ok());
+}
+
+detail::operation<> client::prepare_delete_topic(std::string_view name, call_options options) {
+  return make_call<>(
+      connection_, about("deleting", name), on_loss::fail, options.timeout,
+      [&](FlatBufferBuilder& builder) {
+        return wire::CreateDeleteTopic(builder, builder.CreateString(name));
+      },
+      expect_ok());
+}
+
+detail::operation<topic_info> client::prepare_describe_topic(std::string_view name, call_options options) {
+  return make_call<topic_info>(
+      connection_, about("describing", name), on_loss::repeat, options.timeout,
+      [&](FlatBufferBuilder& builder) {
+        return wire::CreateDescribeTopic(builder, builder.CreateString(name));
+      },
+      [](const incoming_frame& answer) -> result<topic_info> {
+        const auto* ok = answer.header->body_as_DescribeTopicOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected DescribeTopicOk");
+        return detail::decode(*ok->topic());
+      });
+}
+
+namespace {
+
+// Asks for one page after the other, all within one deadline.
+class topic_lister : public std::enable_shared_from_this<topic_lister> {
+ public:
+  topic_lister(std::shared_ptr<detail::connection> through, timeout limit,
+               detail::completion<std::vector<topic_info>> done)
+      : connection_(std::move(through)), deadline_(connection_->deadline(limit)), done_(std::move(done)) {}
+
+  void next_page() {
+    auto& session = connection_->session();
+    id_ = session.next_id();
+    auto frame = session.encode(id_, [&](FlatBufferBuilder& builder) {
+      const std::string_view after = topics_.empty() ? std::string_view() : topics_.back().name;
+      return wire::CreateListTopics(builder, builder.CreateString(after), page_topics);
+    });
+    done_.on_cancel([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->cancel();
+    });
+    session.submit({id_, std::move(frame), "listing topics", on_loss::repeat, true, deadline_},
+                   [self = shared_from_this()](const result<incoming_frame>& answer) { self->page(answer); });
+    connection_->kick();
+  }
+
+ private:
+  static constexpr std::uint32_t page_topics = 1'000;
+
+  void page(const result<incoming_frame>& answer) {
+    if (!answer) return done_.fail(detail::exception_of(answer.error()));
+    const auto* ok = answer->header->body_as_ListTopicsOk();
+    if (ok == nullptr)
+      return done_.fail(detail::exception_of(detail::unexpected_answer("expected ListTopicsOk")));
+    for (const auto* one : protocol::each(ok->topics())) topics_.push_back(detail::decode(*one));
+    if (ok->more() && !protocol::each(ok->topics()).empty()) return next_page();
+    done_.succeed(std::move(topics_));
+  }
+  void cancel() {
+    const auto kept = shared_from_this();  // the request's handler is the other owner
+    connection_->session().forget(id_);
+    if (done_) done_.fail(detail::exception_of({errc::cancelled, "listing topics was cancelled"}));
+  }
+
+  std::shared_ptr<detail::connection> connection_;
+  detail::steady_time deadline_;
+  detail::completion<std::vector<topic_info>> done_;
+  std::uint64_t id_ = 0;
+  std::vector<topic_info> topics_;
+};
+
+}  // namespace
+
+detail::operation<std::vector<topic_info>> client::prepare_list_topics(call_options options) {
+  return {connection_->get_executor(),
+          [through = connection_, options](detail::completion<std::vector<topic_info>> done) {
+            std::make_shared<topic_lister>(through, options.timeout, std::move(done))->next_page();
+          }};
+}
+
+detail::operation<broker_status> client::prepare_status(call_options options) {
+  return make_call<broker_status>(
+      connection_, "asking for the broker's status", on_loss::repeat, options.timeout,
+      [](FlatBufferBuilder& builder) { return wire::CreateStatus(builder); },
+      [](const incoming_frame& answer) -> result<broker_status> {
+        const auto* ok = answer.header->body_as_StatusOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected StatusOk");
+        return detail::decode(*ok);
+      });
+}
+
+}  // namespace skald

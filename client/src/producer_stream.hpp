@@ -1,0 +1,81 @@
+// The parts of producer_core: topics, the stream of batches of a partition, batches.
+#pragma once
+
+#include "client/src/owned_message.hpp"
+#include "client/src/producer_core.hpp"
+
+namespace skald::detail {
+
+struct sealed_batch {
+  partition_stream* home = nullptr;
+  std::uint64_t ordinal = 0;  // in its stream
+  std::shared_ptr<std::vector<std::byte>> bytes;
+  std::uint32_t records = 0;
+  std::size_t buffered = 0;  // what it counts in buffered_bytes
+  std::uint64_t generation = 0;
+  steady_time expires;
+  std::vector<std::pair<std::uint32_t, acknowledge>> waiting;
+  std::optional<protocol::producer_stamp> stamped;
+  bool in_flight = false;
+  bool in_doubt = false;  // it was sent, and whether it was stored is unknown
+  bool settled = false;
+  bool sent_before = false;
+  std::string trouble;  // the last refusal that was waited out
+};
+
+// The records gathered for the next batch.
+struct open_batch {
+  protocol::batch_builder builder;
+  std::uint64_t generation = 0;
+  steady_time opened;
+  steady_time expires;
+  std::vector<std::pair<std::uint32_t, acknowledge>> waiting;
+};
+
+struct partition_stream {
+  using batch_ptr = std::shared_ptr<sealed_batch>;
+
+  producer_topic* topic = nullptr;
+  partition_id id;
+  bool active = false;
+  std::uint64_t next_ordinal = 1;
+  open_batch open;
+  std::deque<batch_ptr> waiting;    // in order of ordinal
+  std::deque<batch_ptr> in_flight;  // in order of ordinal
+
+  std::optional<std::pair<producer_id, producer_epoch>> identity;
+  std::int32_t next_sequence = 0;     // of the next batch to be sent
+  std::int32_t settled_sequence = 0;  // after the last batch that is (or must be taken to be) stored
+  std::uint64_t settled_ordinal = 0;  // which batch that was
+  bool recovering = false;  // something was refused; nothing is sent until all in flight is answered
+  std::uint64_t refused_ordinal =
+      0;  // while recovering: the oldest batch refused; none behind it can be stored
+  bool identity_lost = false;
+  unsigned refusals = 0;  // in a row
+  steady_time not_before{};
+
+  bool idle() const { return open.builder.empty() && waiting.empty() && in_flight.empty(); }
+};
+
+struct producer_topic {
+  struct held_record {
+    owned_message what;
+    timestamp at;
+    acknowledge ack;
+    std::size_t buffered = 0;
+    std::uint64_t generation = 0;
+    steady_time expires;
+  };
+  std::string name;
+  std::optional<topic_facts> facts;
+  bool refresh = false;  // ask again although facts are there
+  bool asked = false;
+  steady_time ask_not_before{};
+  std::string trouble;
+  std::deque<held_record> held;  // until the facts are known
+  std::vector<std::unique_ptr<partition_stream>> streams;
+  std::uint32_t keyless = 0;  // the partition of records without a key, until its batch is sealed
+  std::size_t batch_bytes = 0;
+};
+
+}  // namespace skald::detail

@@ -1,0 +1,77 @@
+// A subscriber_core with its surroundings: the connection, and who waits for a delivery.
+//
+// Threading: on the executor.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <skald/detail/completion.hpp>
+#include <skald/subscription.hpp>
+#include "client/src/connection.hpp"
+#include "client/src/subscriber_core.hpp"
+
+namespace skald::detail {
+
+class subscriber : public participant, public std::enable_shared_from_this<subscriber> {
+ public:
+  // Throws skald::error for contradictory options.
+  subscriber(std::shared_ptr<detail::connection> through, std::string_view topic,
+             const subscribe_options& options);
+
+  void start(steady_time deadline, completion<subscription> done);
+  void receive(std::optional<steady_time> deadline, completion<records> done);
+  std::optional<records> try_receive();
+  // Without partitions: all of them go to `everywhere`.
+  void seek(std::vector<partition_start> to, std::optional<start_point> everywhere, steady_time deadline,
+            completion<> done);
+  void close();
+
+  const subscriber_core& core() const { return core_; }
+  const asio::any_io_executor& get_executor() const { return connection_->get_executor(); }
+  detail::connection& connection() { return *connection_; }
+
+  void ready() override;
+  void lost() override;
+  void closed() override;
+
+ private:
+  struct pending_seek {
+    std::uint32_t seek;
+    std::uint64_t give_up;  // its deadline in the session
+    completion<> done;
+  };
+
+  void attach();
+  void on_described(const result<incoming_frame>& answer);
+  void subscribe();
+  void on_subscribed(const result<incoming_frame>& answer);
+  void attach_failed(const failure& why);
+  void on_pushed(const incoming_frame& frame);
+  void on_notice(const wire::SubscriptionNotice& notice);
+  void send_seek(const subscriber_core::seek_order& order);
+  void on_sought(std::uint32_t seek, const result<incoming_frame>& answer);
+  void finish_seek(std::uint32_t seek, const std::optional<failure>& why);
+  void hand_out();
+  void send_credit();
+  void finish_start(const std::optional<failure>& why);
+  void finish(const failure& why);
+  std::string what() const { return "subscribing to topic \"" + *core_.topic() + "\""; }
+
+  std::shared_ptr<detail::connection> connection_;
+  subscriber_core core_;
+  asio::steady_timer retry_timer_;
+  std::uint64_t id_ = 0;  // of the subscription on this connection; 0: none
+  unsigned attempt_ = 0;  // so that answers to an abandoned attempt to attach are ignored
+  bool closed_ = false;
+  completion<subscription> started_;
+  std::uint64_t start_give_up_ = 0;
+  completion<records> receiver_;
+  std::uint64_t receive_give_up_ = 0;
+  std::vector<pending_seek> seeks_;
+};
+
+}  // namespace skald::detail

@@ -1,0 +1,110 @@
+// What a subscription does, without I/O: where it is in each partition, what waits to be received, how much
+// credit the broker has, and how to resume on a new connection.
+//
+// A connection's life: begin_attach() -> (DescribeTopic answered) described() -> subscribe_positions() ->
+// (SubscribeOk) attached() -> deliveries -> detached(). On the first connection the broker says where each
+// partition begins; on later ones every partition goes on at the first offset that has not arrived here.
+// Partitions that were added meanwhile begin at their first record.
+//
+// Not thread safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <skald/options.hpp>
+#include <skald/protocol/result.hpp>
+#include <skald/subscription.hpp>
+#include <skald/topic.hpp>
+#include "client/src/received.hpp"
+
+namespace skald::detail {
+
+class subscriber_core {
+ public:
+  // Throws skald::error (invalid_request) when both partitions and positions are given, or no credit.
+  subscriber_core(std::string_view topic, const subscribe_options& options);
+
+  const std::shared_ptr<const std::string>& topic() const { return topic_; }
+  std::uint32_t delivery_bytes_max() const { return delivery_bytes_max_; }
+
+  // ---- attaching ---------------------------------------------------------------------------------------
+  // Fails with unknown_topic when it is not the topic that it was.
+  result<> described(topic_id id, std::uint32_t partitions);
+  // What to subscribe to now. Empty: all partitions, from start().
+  std::vector<partition_start> subscribe_positions() const;
+  start_point start() const { return start_; }
+  // The credit to give with the subscription.
+  std::uint64_t begin_credit();
+  void attached(const std::vector<partition_offset>& begins);
+  void detached() { attached_ = false; }
+  bool is_attached() const { return attached_; }
+
+  // ---- deliveries --------------------------------------------------------------------------------------
+  void delivered(std::uint32_t seek, delivery_facts facts, std::span<const std::byte> payload,
+                 std::shared_ptr<const void> owner);
+  void missed(partition_id partition, offset_gap gap);
+  // No more will come, once what has arrived is received.
+  void ended(failure why) { failed_ = std::move(why); }
+  // Whether it has ended for good; a corrupt batch can be sought past.
+  bool over() const { return failed_ && failed_->code != errc::corrupt_batch; }
+
+  bool has_next() const { return !queue_.empty() || failed_; }
+  // The next delivery, verified, or why there is none. Only if has_next().
+  result<records> take();
+  // Bytes to grant to the broker now; 0: none yet.
+  std::uint64_t take_credit();
+
+  // ---- seeking -----------------------------------------------------------------------------------------
+  // Nothing from before is given out any more. No partitions: all of them. Returns what to tell the broker.
+  struct seek_order {
+    std::uint32_t seek = 0;
+    std::vector<partition_start> partitions;
+  };
+  result<seek_order> seek(const std::vector<partition_start>& to);
+  result<seek_order> seek_all(start_point to);
+  void sought(std::uint32_t seek, const std::vector<partition_offset>& begins);
+  // The broker refused it. It goes on where it was, but what had arrived from there is dropped: returns what
+  // to seek in order to go on behind what was given out.
+  std::vector<partition_start> seek_failed(std::uint32_t seek) const;
+
+  std::vector<partition_position> positions() const;
+
+ private:
+  struct partition_state {
+    offset next_received;  // the first offset that has not arrived
+    offset next_given;     // the first that receive() has not given
+    offset high_watermark;
+    std::uint32_t seek_min = 0;         // deliveries from before that seek are stale
+    std::optional<start_point> sought;  // where to go on, until the broker has said which offset that is
+    std::optional<offset_gap> gap;      // to be reported with the next delivery
+  };
+
+  partition_state& state_of(partition_id partition, offset first);
+  void fail(const failure& why);
+
+  std::shared_ptr<const std::string> topic_;
+  std::shared_ptr<decoder_pool> decoders_ = std::make_shared<decoder_pool>();
+  start_point start_;
+  std::vector<partition_start> chosen_;  // empty: all partitions
+  std::uint64_t credit_bytes_;
+  std::uint32_t delivery_bytes_max_;
+
+  std::optional<topic_id> topic_id_;
+  std::uint32_t partition_count_ = 0;
+  bool attached_ = false;
+  bool ever_attached_ = false;
+  std::map<partition_id, partition_state> partitions_;
+  std::deque<std::shared_ptr<received_batches>> queue_;
+  std::uint64_t queued_bytes_ = 0;
+  std::uint64_t credit_due_ = 0;
+  std::uint32_t last_seek_ = 0;
+  std::optional<failure> failed_;
+};
+
+}  // namespace skald::detail

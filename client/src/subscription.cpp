@@ -1,0 +1,62 @@
+#include <skald/subscription.hpp>
+
+#include <utility>
+
+#include "client/src/subscriber.hpp"
+
+namespace skald {
+
+subscription::subscription() = default;
+subscription::subscription(std::shared_ptr<detail::subscriber> core) : core_(std::move(core)) {}
+
+subscription::~subscription() {
+  if (core_) core_->close();
+}
+
+subscription::subscription(subscription&&) noexcept = default;
+
+subscription& subscription::operator=(subscription&& other) noexcept {
+  if (core_ && this != &other) core_->close();
+  core_ = std::move(other.core_);
+  return *this;
+}
+
+detail::operation<records> subscription::prepare_receive(call_options options) {
+  return {core_->get_executor(), [core = core_, options](detail::completion<records> done) {
+            std::optional<detail::steady_time> deadline;
+            if (options.timeout) deadline = std::chrono::steady_clock::now() + *options.timeout;
+            core->receive(deadline, std::move(done));
+          }};
+}
+
+std::optional<records> subscription::try_receive() {
+  return core_->try_receive();
+}
+
+detail::operation<> subscription::prepare_seek(std::span<const partition_start> to, call_options options) {
+  return {core_->get_executor(),
+          [core = core_, options,
+           to = std::vector<partition_start>(to.begin(), to.end())](detail::completion<> done) {
+            core->seek(to, {}, core->connection().deadline(options.timeout), std::move(done));
+          }};
+}
+
+detail::operation<> subscription::prepare_seek_all(start_point to, call_options options) {
+  return {core_->get_executor(), [core = core_, options, to](detail::completion<> done) {
+            core->seek({}, to, core->connection().deadline(options.timeout), std::move(done));
+          }};
+}
+
+std::string_view subscription::topic() const {
+  return *core_->core().topic();
+}
+
+std::vector<partition_position> subscription::positions() const {
+  return core_->core().positions();
+}
+
+void subscription::close() {
+  core_->close();
+}
+
+}  // namespace skald
