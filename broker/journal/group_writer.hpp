@@ -51,6 +51,7 @@ class group_writer {
 
  private:
   std::size_t gather(const std::deque<pending_entry>& queue);
+  void fill_page(std::uint64_t end);
   write_failure write(segment& into, std::uint64_t position);
   write_failure sync(segment& what);
 

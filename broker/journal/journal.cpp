@@ -152,6 +152,7 @@ struct journal::impl {
     std::uint64_t bytes = 0;
     for (const durable_entry& each : group) bytes += stored_bytes(each.payload.bytes);
     queued -= bytes;
+    pool->note_written(bytes);
     entries_durable += group.size();
     publish_counters();
     reports->on_durable(std::move(group));

@@ -41,6 +41,7 @@ struct place {
   generation segment;
   std::uint32_t position = 0;
   std::uint32_t bytes = 0;
+  friend bool operator==(const place&, const place&) = default;
 };
 
 // An open segment, kept from being recycled while anyone holds it. Reading is thread-safe.

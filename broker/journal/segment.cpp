@@ -46,7 +46,8 @@ segment::segment(generation id, std::unique_ptr<file> content, std::uint64_t byt
       content_(std::move(content)),
       bytes_(bytes),
       home_(std::move(home)),
-      filled_(written ? bytes : segment_header_bytes) {}
+      written_(written),
+      filled_(segment_header_bytes) {}
 
 segment::~segment() {
   if (!released_.load()) return;
@@ -55,18 +56,17 @@ segment::~segment() {
 
 void segment::begin_use() {
   const std::lock_guard lock(filling_);
-  used_ = true;
+  written_ = true;
 }
 
-std::error_code segment::fill(std::uint64_t bytes, bool& more) {
+std::error_code segment::fill(std::uint64_t bytes) {
   const std::lock_guard lock(filling_);
-  more = false;
-  if (used_ || filled_ == bytes_) return {};
+  if (written_) return {};
   const std::uint64_t step = std::min(bytes, bytes_ - filled_);
-  if (const std::error_code failed = content_->write_zeros(filled_, step)) return failed;
+  const std::error_code failed = content_->write_zeros(filled_, step);
   filled_ += step;
-  more = filled_ < bytes_;
-  return {};
+  written_ = failed || filled_ == bytes_;
+  return failed;
 }
 
 std::error_code read(const segment& from, std::uint64_t position, std::span<const iovec> into,

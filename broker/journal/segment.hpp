@@ -51,9 +51,11 @@ class segment {
 
   // Zeros are written ahead of use, in the background, piece by piece, until somebody wants to write.
   // `begin_use` waits for the piece being written and is called before the first write; nothing is zeroed
-  // afterwards. `fill` writes the next piece and says by `more` whether to call it again.
+  // afterwards. After an error no more zeros are written.
   void begin_use();
-  std::error_code fill(std::uint64_t bytes, bool& more);
+  std::error_code fill(std::uint64_t bytes);
+  // Whether there is nothing left to zero.
+  bool written() const { return written_.load(); }
 
  private:
   generation id_;
@@ -61,11 +63,11 @@ class segment {
   std::uint64_t bytes_;
   std::weak_ptr<segment_home> home_;
   std::atomic<bool> released_{false};
+  std::atomic<bool> written_;
 
   // Guards what follows and is held while zeros are written. No other lock is taken under it.
   std::mutex filling_;
   std::uint64_t filled_;
-  bool used_ = false;
 };
 
 }  // namespace skald::journal

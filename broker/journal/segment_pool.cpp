@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t ready_ahead = 2;  // the next one, and the one in reserve
 constexpr std::uint64_t zeros_at_once = 1u << 20;
 constexpr std::chrono::milliseconds full_disk_interval{200};
+// While the journal writes a little, a piece of zeros now and then does not harm; beyond this it does.
+constexpr std::chrono::milliseconds fill_interval{20};
+constexpr std::uint64_t idle_bytes_max = 256u << 10;  // in an interval
 
 journal_id random_id() {
   std::random_device source;
@@ -88,6 +91,7 @@ std::error_code segment_pool::claim(std::size_t count, urgency how,
     ready_.pop_front();
   }
   ready_count_ = ready_.size();
+  choose_unwritten();
   changed_.notify_all();
   return {};
 }
@@ -109,9 +113,10 @@ std::uint32_t segment_pool::spares() const {
 segment_pool::task segment_pool::next_task() const {
   if (failed_ || stopping_) return task::none;
   if (!returned_.empty()) return task::shelve;
-  if (ready_.size() < std::max(ready_ahead, wanted_) && (!full_ || look_again_)) return task::prepare;
+  const std::size_t target = std::max({ready_ahead, wanted_, refused_.value_or(0)});
+  if (ready_.size() < target && (!full_ || look_again_)) return task::prepare;
   if (spares_.size() > with_.spare_segments_max) return task::trim;
-  if (!unwritten_.empty()) return task::fill;
+  if (unwritten_) return task::fill;
   return task::none;
 }
 
@@ -141,7 +146,9 @@ bool segment_pool::work() {
 void segment_pool::run_thread() {
   std::unique_lock lock(mutex_);
   while (!stopping_ && !failed_) {
-    if (next_task() != task::none) {
+    const task next = next_task();
+    if (next == task::fill && !disk_is_idle(lock)) continue;
+    if (next != task::none) {
       lock.unlock();
       work();
       lock.lock();
@@ -151,6 +158,15 @@ void segment_pool::run_thread() {
       changed_.wait(lock);
     }
   }
+}
+
+// Looks at what the journal writes for a while, unless it has not written at all since the last look.
+bool segment_pool::disk_is_idle(std::unique_lock<std::mutex>& lock) {
+  const std::uint64_t before = written_.load(std::memory_order_relaxed);
+  if (before == written_seen_) return true;
+  written_seen_ = before;
+  if (changed_.wait_for(lock, fill_interval) == std::cv_status::no_timeout) return false;
+  return written_.load(std::memory_order_relaxed) - before <= idle_bytes_max;
 }
 
 // The file of a released segment becomes spare. Its name says so durably before its header is overwritten:
@@ -201,9 +217,8 @@ bool segment_pool::prepare() {
     changed_.notify_all();
     return false;
   }
-  admit(
-      std::make_shared<segment>(id, std::move(file.content), with_.segment_bytes, recycled, weak_from_this()),
-      recycled);
+  admit(std::make_shared<segment>(id, std::move(file.content), with_.segment_bytes, recycled,
+                                  weak_from_this()));
   return true;
 }
 
@@ -247,20 +262,18 @@ segment_pool::outcome segment_pool::make_ready(generation id, spare_file& from) 
   return outcome::done;
 }
 
-void segment_pool::admit(std::shared_ptr<segment> prepared, bool written) {
+void segment_pool::admit(std::shared_ptr<segment> prepared) {
   bool space = false;
   {
     const std::lock_guard lock(mutex_);
-    if (!written) unwritten_.push_back(prepared);
     ready_.push_back(std::move(prepared));
     ready_count_ = ready_.size();
-    if (ready_.size() >= ready_ahead) full_ = false;
+    choose_unwritten();
+    full_ = false;  // until the next attempt says otherwise
     if (refused_ && ready_.size() >= *refused_) {
       refused_.reset();
       space = true;
     }
-    // There was room for one; see whether there is for the next.
-    look_again_ = true;
   }
   changed_.notify_all();
   if (space && reports_.on_space) reports_.on_space();
@@ -285,23 +298,23 @@ bool segment_pool::trim() {
   return true;
 }
 
+void segment_pool::choose_unwritten() {
+  unwritten_ = ready_.empty() || ready_.front()->written() ? nullptr : ready_.front();
+}
+
 bool segment_pool::fill() {
   std::shared_ptr<segment> target;
   {
     const std::lock_guard lock(mutex_);
-    target = unwritten_.front().lock();
+    target = unwritten_;
   }
-  bool more = false;
-  if (target) {
-    const std::error_code failed = target->fill(zeros_at_once, more);
-    if (failed && failed != std::errc::no_space_on_device) {
-      return fail(failed, "writing zeros", path_of(segment_name(target->id()))), false;
-    }
+  if (!target) return false;
+  const std::error_code failed = target->fill(zeros_at_once);
+  if (failed && failed != std::errc::no_space_on_device) {
+    return fail(failed, "writing zeros", path_of(segment_name(target->id()))), false;
   }
-  if (!more) {
-    const std::lock_guard lock(mutex_);
-    unwritten_.pop_front();
-  }
+  const std::lock_guard lock(mutex_);
+  choose_unwritten();
   return true;
 }
 

@@ -60,6 +60,9 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
 
   void take_back(generation id, std::unique_ptr<file> content) noexcept override;
 
+  // The journal has written so much; zeros are written when it does not. Any thread.
+  void note_written(std::uint64_t bytes) { written_.fetch_add(bytes, std::memory_order_relaxed); }
+
   // Does one piece of background work, and says whether there was any. A full disk is looked at again.
   bool work();
 
@@ -70,6 +73,7 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   enum class task { none, shelve, prepare, trim, fill };
   task next_task() const;  // under mutex_
   void run_thread();
+  bool disk_is_idle(std::unique_lock<std::mutex>& lock);
   bool enough(std::size_t count, urgency how) const;  // under mutex_
 
   // The tasks; each says whether it got anything done.
@@ -84,7 +88,8 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   outcome make_ready(generation id, spare_file& from);
   outcome judge(std::error_code failed, std::string_view doing, const std::filesystem::path& path);
   void fail(std::error_code why, std::string_view doing, const std::filesystem::path& path);
-  void admit(std::shared_ptr<segment> prepared, bool written);
+  void admit(std::shared_ptr<segment> prepared);
+  void choose_unwritten();  // under mutex_
   void put_back(spare_file unused);
   std::filesystem::path path_of(const std::string& name) const { return with_.directory / name; }
 
@@ -98,7 +103,7 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<segment>> ready_;
-  std::deque<std::weak_ptr<segment>> unwritten_;  // prepared, with blocks to write zeros over
+  std::shared_ptr<segment> unwritten_;  // the next to be used, while it has blocks to write zeros over
   std::vector<spare_file> spares_;
   std::vector<spare_file> returned_;    // still named as segments
   std::uint64_t highest_ = 0;           // generation
@@ -108,8 +113,10 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   bool failed_ = false;
   bool stopping_ = false;
 
+  std::atomic<std::uint64_t> written_{0};  // by the journal
   std::atomic<bool> full_{false};
   std::atomic<std::size_t> ready_count_{0};
+  std::uint64_t written_seen_ = 0;  // by the pool's thread only
   std::thread thread_;
 };
 

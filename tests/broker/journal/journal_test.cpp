@@ -101,8 +101,8 @@ TEST_CASE("on a real disk, everything appended becomes durable in order, is read
   }
   {
     recovery_report report;
-    journal log(native_disk(), with, {}, [](const replayed_entry&) {}, report);
     waiting_listener heard;
+    journal log(native_disk(), with, {}, [](const replayed_entry&) {}, report);
     log.start(heard);
     for (const std::string& text : texts) REQUIRE(!log.append(one(text)));
     REQUIRE(heard.wait_durable(texts.size()));
@@ -135,8 +135,8 @@ TEST_CASE("on a real disk, segments are recycled while readers hold pins") {
   replay_point from;
   std::string last;
   {
-    journal log(native_disk(), with, {}, [](const replayed_entry&) {}, report);
     waiting_listener heard;
+    journal log(native_disk(), with, {}, [](const replayed_entry&) {}, report);
     log.start(heard);
     for (std::size_t round = 0; round < 60; ++round) {
       last = std::string(100'000, char('a' + round % 26));
@@ -165,8 +165,8 @@ TEST_CASE("stop makes durable what was appended before it") {
   const skald::testing::temporary_directory directory;
   const options with = small_options(directory.path());
   recovery_report report;
-  journal log(native_disk(), with, {}, [](const replayed_entry&) {}, report);
   waiting_listener heard;
+  journal log(native_disk(), with, {}, [](const replayed_entry&) {}, report);
   log.start(heard);
   for (int i = 0; i < 100; ++i) REQUIRE(!log.append(one("entry")));
   log.stop();

@@ -262,6 +262,24 @@ TEST_CASE("an append of several entries is accepted as a whole or not at all") {
   CHECK(on.seen->durable().at(0).sequence == sequence(1));
 }
 
+TEST_CASE("a large append that was refused hears of it when there is room for all of it") {
+  scene on;
+  on.disk.set_capacity(5 * on.with.segment_bytes);
+  on.open();
+  const auto many = [] {
+    std::vector<new_entry> entries;
+    for (int i = 0; i < 6; ++i) entries.push_back(entry_of(sized(most_of_a_segment)));
+    return entries;
+  };
+  CHECK(on.log->append(many()) == errc::storage_full);
+  on.settle();
+  CHECK(on.seen->spaces() == 0);
+  on.disk.set_capacity(10 * on.with.segment_bytes);
+  on.settle();
+  CHECK(on.seen->spaces() == 1);
+  CHECK(!on.log->append(many()));
+}
+
 TEST_CASE("segment sizes that cannot work are refused") {
   scene on;
   for (const std::uint64_t bytes : {0ull, 4096ull, 16385ull, 4ull << 30}) {
