@@ -70,12 +70,9 @@ void deliveries::subscribe(std::uint64_t id, const wire::Subscribe& message) {
         fmt::format("a connection may have {} subscriptions; end one or open another connection",
                     host_.settings.subscriptions_max));
   }
-  const auto otherwise = read_start(0, message.start(), message.value());
   auto starts = read_starts(message.partitions());
-  if (!otherwise || !starts) {
-    const failure& why = !otherwise ? otherwise.error() : starts.error();
-    return session_.send_error(id, why.code, why.message);
-  }
+  if (!starts) return session_.send_error(id, starts.error().code, starts.error().message);
+  const start_at otherwise = read_start(0, message.start(), message.value());
 
   const auto added = std::make_shared<subscription>(key, std::string(protocol::text(message.topic())));
   added->all_partitions = starts->empty();
@@ -85,7 +82,7 @@ void deliveries::subscribe(std::uint64_t id, const wire::Subscribe& message) {
                                          : std::min<std::size_t>(asked, host_.settings.delivery_bytes_max);
   subscriptions_.emplace(key, added);
   ++host_.counts.subscriptions;
-  resolve_starts(host_, added->topic, std::move(*starts), *otherwise,
+  resolve_starts(host_, added->topic, std::move(*starts), otherwise,
                  [which = weak(added), request = session_.open(id),
                   session = session_.weak_from_this()](const resolved_topic& topic) {
                    if (const auto alive = session.lock())

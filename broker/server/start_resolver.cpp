@@ -93,13 +93,8 @@ void resolve_starts(session_host& host, std::string topic, std::vector<start_at>
                     });
 }
 
-result<start_at> read_start(std::uint32_t partition, wire::Start kind, std::int64_t value) {
-  const bool has_value = kind == wire::Start::offset || kind == wire::Start::time;
-  if (has_value && value < 0) {
-    return failure{errc::invalid_request, fmt::format("a start by {} cannot be {}; it counts from 0",
-                                                      wire::EnumNameStart(kind), value)};
-  }
-  return start_at{partition_id(partition), static_cast<start_kind>(kind), value};
+start_at read_start(std::uint32_t partition, wire::Start kind, std::int64_t value) {
+  return {partition_id(partition), static_cast<start_kind>(kind), value};
 }
 
 result<std::vector<start_at>> read_starts(
@@ -108,9 +103,7 @@ result<std::vector<start_at>> read_starts(
   const protocol::each partitions(list);
   starts.reserve(partitions.size());
   for (const wire::PartitionStart* const one : partitions) {
-    const auto start = read_start(one->partition(), one->start(), one->value());
-    if (!start) return start.error();
-    starts.push_back(*start);
+    starts.push_back(read_start(one->partition(), one->start(), one->value()));
   }
   std::sort(starts.begin(), starts.end(),
             [](const start_at& a, const start_at& b) { return a.partition < b.partition; });

@@ -24,9 +24,9 @@ struct resolved_topic {
 void resolve_starts(session_host& host, std::string topic, std::vector<start_at> starts, start_at otherwise,
                     std::function<void(resolved_topic)> done);
 
-// A start as the wire states it. Fails with invalid_request when `value` makes no sense.
-result<start_at> read_start(std::uint32_t partition, wire::Start kind, std::int64_t value);
-// All of a list; each partition may be named once.
+// A start as the wire states it.
+start_at read_start(std::uint32_t partition, wire::Start kind, std::int64_t value);
+// All of a list. Fails with invalid_request when it names a partition twice.
 result<std::vector<start_at>> read_starts(
     const flatbuffers::Vector<flatbuffers::Offset<wire::PartitionStart>>* list);
 

@@ -7,14 +7,13 @@
 namespace skald::server::handlers {
 
 void list_offsets(session& of, std::uint64_t id, const wire::ListOffsets& message) {
-  const auto start = read_start(0, message.start(), message.value());
-  if (!start) return of.send_error(id, start.error().code, start.error().message);
+  const start_at start = read_start(0, message.start(), message.value());
   std::vector<start_at> starts;
   for (const std::uint32_t partition : protocol::each(message.partitions())) {
-    starts.push_back({partition_id(partition), start->kind, start->value});
+    starts.push_back({partition_id(partition), start.kind, start.value});
   }
   resolve_starts(
-      of.host(), std::string(protocol::text(message.topic())), std::move(starts), *start,
+      of.host(), std::string(protocol::text(message.topic())), std::move(starts), start,
       [request = of.open(id)](const resolved_topic& topic) {
         if (topic.why) return request.fail(topic.why.code, topic.why.message);
         request.answer([&](flatbuffers::FlatBufferBuilder& builder) {
