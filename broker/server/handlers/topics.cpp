@@ -75,11 +75,11 @@ auto describe(const shard::topic_info& topic) {
   return [&topic](builder& to) { return wire::CreateDescribeTopicOk(to, write_topic(to, topic)); };
 }
 
-// Answers a request that ends with a topic or a failure.
-shard::shard::topic_done answer_topic(pending_request request) {
-  return [request = std::move(request)](const shard::failure& why, const shard::topic_info& topic) {
+// Answers a request that changes a topic: done, or why not.
+shard::shard::topic_done answer_done(pending_request request) {
+  return [request = std::move(request)](const shard::failure& why, const shard::topic_info&) {
     if (why) return request.fail(why.code, why.message);
-    request.answer(describe(topic));
+    request.answer([](builder& to) { return wire::CreateOk(to); });
   };
 }
 
@@ -120,14 +120,14 @@ void create_topic(session& of, std::uint64_t id, const wire::CreateTopic& messag
   settings.bytes_max = asked.bytes_max.value_or(settings.bytes_max);
   settings.record_bytes_max = asked.record_bytes_max.value_or(settings.record_bytes_max);
   settings.batch_bytes_max = asked.batch_bytes_max.value_or(settings.batch_bytes_max);
-  of.host().shard.create_topic(std::string(name), settings, message.if_absent(), answer_topic(of.open(id)));
+  of.host().shard.create_topic(std::string(name), settings, message.if_absent(), answer_done(of.open(id)));
 }
 
 void alter_topic(session& of, std::uint64_t id, const wire::AlterTopic& message) {
   const std::string_view name = protocol::text(message.name());
   const given asked = read_settings(message.settings());
   if (!check_name(of, id, name) || !check_settings(of, id, asked)) return;
-  of.host().shard.alter_topic(std::string(name), asked, answer_topic(of.open(id)));
+  of.host().shard.alter_topic(std::string(name), asked, answer_done(of.open(id)));
 }
 
 void delete_topic(session& of, std::uint64_t id, const wire::DeleteTopic& message) {

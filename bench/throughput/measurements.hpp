@@ -1,0 +1,45 @@
+#pragma once
+
+// What skald does on this machine, each measurement with a broker process of its own on an empty data
+// directory and the client in this process. They throw std::exception when they cannot be done, and verify
+// what they measure: a run that loses a record fails.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "bench/limit/report.hpp"
+
+namespace skald::bench {
+
+struct setting {
+  std::filesystem::path daemon;     // skaldd
+  std::filesystem::path directory;  // scratch; each measurement removes what it puts there
+  limit::steady_clock::duration duration;
+  std::vector<std::string> daemon_arguments;
+};
+
+struct publish_shape {
+  std::size_t record_bytes = 1024;
+  std::uint32_t partitions = 1;
+  // Retention is running from the start: the journal recycles its segments.
+  bool retention = false;
+};
+
+// One producer, durability disk. Ends with a flush: only what is acknowledged counts.
+std::vector<limit::metric> measure_publish(const setting& with, publish_shape shape);
+
+// One record in flight, durability disk: publish, wait for the acknowledgement, and again.
+std::vector<limit::metric> measure_publish_latency(const setting& with, std::size_t record_bytes);
+
+// One consumer reads from the earliest record, out of the page cache, what was published before.
+std::vector<limit::metric> measure_catch_up(const setting& with, std::size_t record_bytes);
+
+// Publishes `bytes`, kills the broker and starts it again on them.
+std::vector<limit::metric> measure_restart(const setting& with, std::uint64_t bytes);
+
+// What partitions cost that nobody uses.
+std::vector<limit::metric> measure_idle_partitions(const setting& with, std::uint32_t partitions);
+
+}  // namespace skald::bench
