@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -39,11 +40,16 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
-// A second signal means now. What was acknowledged is safe in the journal.
+// A second signal means now. What was acknowledged is safe in the journal. One that comes at once is the same
+// wish twice: shells and timeout(1) signal the process and then its group.
 void exit_on_second(sigset_t signals) {
   std::thread([signals] {
+    constexpr auto same_wish = std::chrono::milliseconds(500);
+    const auto first = std::chrono::steady_clock::now();
     int signal = 0;
-    sigwait(&signals, &signal);
+    do {
+      sigwait(&signals, &signal);
+    } while (std::chrono::steady_clock::now() - first < same_wish);
     server::logger().warn("told to stop again: ending at once; the next start replays the journal");
     std::_Exit(exit_failed);
   }).detach();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
@@ -48,13 +49,21 @@ std::string connection::peer() const {
 bool connection::may_read() {
   if (phase_ == phase::lingering) return true;
   if (phase_ == phase::closed || !session_->wants_input()) return false;
-  block_pool& memory = worker_.received();
-  const bool room = receiver_.in_frame() ? memory.has_room_to_finish() : memory.has_room();
+  const bool room = has_memory();
   if (!room && !starved_) {
     starved_ = true;
     worker_.starve(weak_from_this());
   }
   return room;
+}
+
+// A frame that has begun gets what it needs before others begin: completing it is what frees memory. Only
+// those too large to have had all of their memory from the start may find none, and then they finish one by
+// one.
+bool connection::has_memory() {
+  block_pool& memory = worker_.received();
+  if (!receiver_.in_frame()) return memory.has_room();
+  return receiver_.has_space_for_frame() || memory.has_room_to_finish() || worker_.may_finish(*this);
 }
 
 void connection::resume() {
@@ -103,11 +112,19 @@ bool connection::read_some() {
   return phase_ == phase::talking && static_cast<std::size_t>(got) == space.size();
 }
 
+// Strangers get by with little.
+protocol::frame_limits connection::frame_limits() const {
+  constexpr std::uint32_t before_hello_bytes_max = 1u << 20;
+  protocol::frame_limits limits = worker_.host().settings.frames;
+  if (!session_->greeted()) limits.frame_bytes_max = std::min(limits.frame_bytes_max, before_hello_bytes_max);
+  return limits;
+}
+
 void connection::take(std::size_t count) {
   last_received_ = worker_.host().now();
   bool begins_frame = !receiver_.in_frame();
   const auto taken = receiver_.received(
-      count, worker_.host().settings.frames, worker_.received(), worker_.scratch(),
+      count, frame_limits(), worker_.received(), worker_.scratch(),
       [&](const protocol::frame_view& frame, const std::shared_ptr<const void>& owner) {
         const bool was_talking = !session_->finished();
         session_->receive(frame, owner);
@@ -117,7 +134,10 @@ void connection::take(std::size_t count) {
         }
       });
   if (!taken) return hang_up(taken.error().code, taken.error().message);
-  if (begins_frame) frame_began_ = last_received_;
+  if (begins_frame) {
+    frame_began_ = last_received_;
+    worker_.has_finished(*this);
+  }
 }
 
 bool connection::drop_input() {
@@ -219,6 +239,7 @@ void connection::close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   receiver_.clear();
+  worker_.has_finished(*this);
   session_.reset();  // never called from inside it
   worker_.closed(*this);
 }

@@ -51,8 +51,10 @@ class connection final : public session::edge, public std::enable_shared_from_th
   void wait_readable();
   void on_readable();
   bool may_read();
+  bool has_memory();
   // Reads once; whether there may be more to read at once.
   bool read_some();
+  protocol::frame_limits frame_limits() const;
   void take(std::size_t count);
   bool drop_input();
   void wait_writable();

@@ -45,7 +45,8 @@ void receiver::keep(std::shared_ptr<block> in, std::span<const std::byte> rest, 
                     bool busy, block_pool& from) {
   const std::size_t whole = rest.size() + missing;
   begin_ = static_cast<std::size_t>(rest.data() - in->data());
-  if (begin_ + whole <= in->capacity()) {
+  frame_end_ = begin_ + whole;
+  if (frame_end_ <= in->capacity()) {
     end_ = begin_ + rest.size();
     block_ = std::move(in);
     return;
@@ -56,6 +57,7 @@ void receiver::keep(std::shared_ptr<block> in, std::span<const std::byte> rest, 
   std::memcpy(block_->data(), rest.data(), rest.size());
   begin_ = 0;
   end_ = rest.size();
+  frame_end_ = whole;
 }
 
 }  // namespace skald::server

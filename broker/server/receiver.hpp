@@ -34,6 +34,8 @@ class receiver {
 
   // Whether part of a frame has arrived.
   bool in_frame() const { return block_ != nullptr; }
+  // Whether the rest of that frame needs no more memory, as far as its length is known.
+  bool has_space_for_frame() const { return frame_end_ <= block_->capacity(); }
   void clear() { block_.reset(); }
 
  private:
@@ -46,6 +48,7 @@ class receiver {
   std::shared_ptr<block> block_;  // holds the partial frame
   std::size_t begin_ = 0;         // of the partial frame
   std::size_t end_ = 0;           // of what has arrived
+  std::size_t frame_end_ = 0;     // where the frame will end, which may be beyond the block
 };
 
 }  // namespace skald::server

@@ -105,7 +105,7 @@ shard::failure shard_service::locate_one(topic_id topic, const start_at& start, 
       found.at = info->end;
       break;
     case start_kind::offset:
-      found.at = offset(static_cast<std::uint64_t>(start.value));
+      found.at = std::max(offset(static_cast<std::uint64_t>(start.value)), info->log_start);
       if (found.at > info->end) {
         return {
             errc::offset_out_of_range,

@@ -58,6 +58,17 @@ void worker::starve(std::weak_ptr<connection> waits) {
   starved_.push_back(std::move(waits));
 }
 
+bool worker::may_finish(const connection& waits) {
+  if (finishing_ == nullptr) finishing_ = &waits;
+  return finishing_ == &waits;
+}
+
+void worker::has_finished(const connection& one) {
+  if (finishing_ != &one) return;
+  finishing_ = nullptr;
+  resume_starved();
+}
+
 void worker::resume_starved() {
   reactor_.post([this] {
     for (const auto& one : std::exchange(starved_, {})) {

@@ -48,6 +48,9 @@ class worker {
   // Sends what the connection has queued, once, after all that is being worked on now.
   void flush_later(std::shared_ptr<connection> of);
   void starve(std::weak_ptr<connection> waits);
+  // With the memory used up, one connection at a time may go on with its large frame.
+  bool may_finish(const connection& waits);
+  void has_finished(const connection& one);
   void closed(connection& gone);
 
  private:
@@ -61,6 +64,7 @@ class worker {
   std::unordered_set<std::shared_ptr<connection>> connections_;
   std::vector<std::shared_ptr<connection>> to_flush_;
   std::vector<std::weak_ptr<connection>> starved_;
+  const connection* finishing_ = nullptr;
   std::function<void()> all_gone_;
   bool stopping_ = false;
   std::atomic<std::size_t> load_{0};

@@ -93,6 +93,8 @@ void init_producer(session& of, std::uint64_t id) {
 
 void publish(session& of, std::uint64_t id, const wire::Publish& message, const slice& payload) {
   const auto wanted = static_cast<durability>(message.durability());
+  // The quorum of one replica is that replica's disk.
+  const durability reached = std::min(wanted, durability::disk);
   const pending_request request = of.open(id, payload.size());
   auto state = std::make_shared<publication>();
   state->results.resize(message.appends()->size());
@@ -112,14 +114,14 @@ void publish(session& of, std::uint64_t id, const wire::Publish& message, const 
     }
     ++index;
   }
-  if (appends.empty()) return answer(request, state->results, wanted);
+  if (appends.empty()) return answer(request, state->results, reached);
 
   of.host().shard.append(std::move(appends), wanted,
-                         [request, state, wanted](std::vector<shard::append_result> decided) {
+                         [request, state, reached](std::vector<shard::append_result> decided) {
                            for (std::size_t i = 0; i < decided.size(); ++i) {
                              state->results[state->sent[i]] = std::move(decided[i]);
                            }
-                           answer(request, state->results, wanted);
+                           answer(request, state->results, reached);
                          });
 }
 
