@@ -72,10 +72,8 @@ class directory_survey {
     std::array<std::byte, segment_header_bytes> bytes;
     const iovec part{bytes.data(), bytes.size()};
     segment_header header;
-    // A crash may have left it between the new header and the new name; both numbers are used up.
     if (spare.content->size() >= bytes.size() &&
         !spare.content->read(0, {&part, 1}, file::blocking::allowed) && decode(bytes, header) == errc::ok) {
-      into_.highest = std::max(into_.highest, generation(header.generation));
       if (header.segment_bytes == with_.segment_bytes && spare.content->size() == with_.segment_bytes) {
         into_.spares.push_back(std::move(spare));
         return;
@@ -281,8 +279,11 @@ recovered recover(disk& on, const options& with, replay_point from, const std::w
   }
   if (const auto failed = on.sync_directory(with.directory)) fail(with.directory, "syncing it", failed);
   const bool ends_in_last = !found.segments.empty() && entries.position() > segment_header_bytes;
-  if (ends_in_last) found.position = entries.position();
-  found.append_to_last = ends_in_last && !entries.remnants();
+  // An entry never leaves less room than this; what a stranger wrote might.
+  if (ends_in_last && entries.position() <= entries_end(found.segments.back()->bytes())) {
+    found.position = entries.position();
+    found.append_to_last = !entries.remnants();
+  }
   if (report.torn_bytes > 0) {
     report.note = "cut off " + std::to_string(report.torn_bytes) + " bytes of a torn tail after sequence " +
                   std::to_string(found.last.value());

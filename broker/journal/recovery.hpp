@@ -35,9 +35,9 @@ struct recovered {
   journal_id id{};                                 // all zero: nothing is there yet
   std::vector<std::shared_ptr<segment>> segments;  // in use, oldest first
   std::vector<spare_file> spares;
-  generation highest;  // of all generations that any file ever had
-  // Where the entries of the last segment end. Absent when a later one was looked at, which holds nothing
-  // after all. The next entry goes there, or else into a new segment.
+  generation highest;  // in the name of any file, hence of all entries that any file holds
+  // Where the entries of the last segment end. Absent when it is full, or when a later one was looked at,
+  // which holds nothing after all. The next entry goes there, or else into a new segment.
   std::optional<std::uint32_t> position;
   bool append_to_last = false;
   // The last entry; 0, 0, 0 when there is none.
