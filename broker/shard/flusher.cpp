@@ -68,12 +68,4 @@ void flusher::written(const result<>& outcome) {
   worker_.post([stored] {});
 }
 
-void flusher::flush_here() {
-  const state::frozen_tables frozen = tables_.freeze();
-  if (const auto outcome = store_.commit(frozen.write); !outcome)
-    throw error(outcome.error().code, outcome.error().message);
-  tables_.thaw();
-  unstored_bytes_ = 0;
-}
-
 }  // namespace skald::shard

@@ -59,8 +59,6 @@ class flusher {
   void start();
   // Tries a flush again that failed for want of space.
   void retry();
-  // Flushes on the calling thread: for replays. Throws skald::error.
-  void flush_here();
 
  private:
   void write();

@@ -87,8 +87,9 @@ void shard::impl::replay(const journal::replayed_entry& entry) {
   const journal::place body{entry.payload.segment, entry.payload.position + decoded.head_bytes,
                             entry.payload.bytes - decoded.head_bytes};
   machine_.apply(decoded.what, body);
+  // Nothing is flushed before the replay ends: only then is it known that what was replayed is durable, and
+  // the state must never be ahead of the journal. Replays are short enough.
   flusher_.applied(entry.sequence, entry.index, entry.payload);
-  if (flusher_.due()) flusher_.flush_here();
 }
 
 void shard::impl::start() {
@@ -100,6 +101,7 @@ void shard::impl::start() {
   };
   log_.emplace(journal_, driver_, executor_, *this, fatal_);
   relocator_.emplace(tables_, journal_, worker_, executor_, relocate, options_.warn);
+  if (flusher_.due()) flusher_.start();
   collect_garbage();
   post_after(options_.retention_interval, [](impl& self) { self.tick(); });
 }

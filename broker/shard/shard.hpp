@@ -39,12 +39,12 @@ using state::unlimited;
 
 // What alter changes; absent means as it is. The number of partitions may only grow.
 struct topic_changes {
-  std::optional<std::uint32_t> partitions;
-  std::optional<std::int64_t> retention_bytes;
-  std::optional<std::int64_t> retention_ms;
-  std::optional<std::int64_t> bytes_max;
-  std::optional<std::uint32_t> record_bytes_max;
-  std::optional<std::uint32_t> batch_bytes_max;
+  std::optional<std::uint32_t> partitions{};
+  std::optional<std::int64_t> retention_bytes{};
+  std::optional<std::int64_t> retention_ms{};
+  std::optional<std::int64_t> bytes_max{};
+  std::optional<std::uint32_t> record_bytes_max{};
+  std::optional<std::uint32_t> batch_bytes_max{};
 };
 
 struct partition_info {

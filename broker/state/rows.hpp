@@ -111,7 +111,7 @@ struct garbage_row {
   offset from;
   offset to;
   bool topic_deleted = false;
-  producer_id producers_from;  // where clearing `producers` goes on
+  producer_id producers_from{};  // where clearing `producers` goes on
   friend bool operator==(const garbage_row&, const garbage_row&) = default;
 };
 

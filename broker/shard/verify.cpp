@@ -1,0 +1,237 @@
+#include "broker/shard/verify.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "broker/journal/segment.hpp"
+#include "broker/shard/offline_state.hpp"
+#include "broker/shard/shard.hpp"
+#include "broker/state/lmdb_store.hpp"
+#include "skald/protocol/error.hpp"
+#include "skald/protocol/record_batch.hpp"
+
+namespace skald::shard {
+
+namespace {
+
+std::string name_of(const state::partition_key& key) {
+  return "partition " + std::to_string(key.partition.value()) + " of topic id " +
+         std::to_string(key.topic.value());
+}
+std::string name_of(const state::batch_key& key) {
+  return name_of(key.of) + ", batch at offset " + std::to_string(key.base.value());
+}
+
+class verifier final : public offline_state::listener {
+ public:
+  verifier(disk& on, const std::filesystem::path& directory, state::store& flushed,
+           const std::function<void(const finding&)>& report)
+      : disk_(on),
+        journal_(directory / "journal"),
+        state_(on, journal_, flushed),
+        tables_(state_.tables()),
+        report_(report) {}
+
+  verification run() {
+    const journal::inspection walked = state_.walk(*this);
+    counts_.segments = walked.segments;
+    counts_.entries = walked.entries;
+    counts_.replayed = state_.replayed();
+    if (walked.torn_bytes > 0)
+      found(finding::severity::note, journal_.string(),
+            std::to_string(walked.torn_bytes) + " bytes of group commits that a crash cut short");
+    check_topics();
+    check_partitions();
+    check_producers();
+    check_index();
+    check_places();
+    check_segments();
+    return counts_;
+  }
+
+ private:
+  void on_defect(const journal::defect& defect) override {
+    wrong(defect.file.string() + ":" + std::to_string(defect.position), defect.what);
+  }
+  void found(finding::severity is, std::string where, std::string what) {
+    ++(is == finding::severity::error ? counts_.errors : counts_.notes);
+    report_({is, std::move(where), std::move(what)});
+  }
+  void wrong(std::string where, std::string what) {
+    found(finding::severity::error, std::move(where), std::move(what));
+  }
+
+  void check_topics() {
+    for (const auto& [id, topic] : tables_.topics) {
+      ++counts_.topics;
+      const std::string where = "topic '" + topic.name + "'";
+      if (id >= tables_.meta.next_topic) wrong(where, "its id is not below the next to be given");
+      for (std::uint32_t p = 0; p < topic.settings.partitions; ++p)
+        if (tables_.partitions.find({id, partition_id(p)}) == nullptr)
+          wrong(where, "partition " + std::to_string(p) + " is missing");
+    }
+  }
+
+  void check_partitions() {
+    for (const auto& [key, row] : tables_.partitions) {
+      ++counts_.partitions;
+      counts_.records += row.end - row.log_start;
+      const state::topic_row* topic = tables_.topics.find(key.topic);
+      if (topic == nullptr || key.partition.value() >= topic->settings.partitions)
+        wrong(name_of(key), "it belongs to no topic");
+      check_batches_of(key, row);
+    }
+  }
+
+  // The batches from log_start to end, one after the other.
+  void check_batches_of(const state::partition_key& of, const state::partition_row& row) {
+    offset expected = row.log_start;
+    std::uint64_t bytes = 0;
+    timestamp newest{};
+    tables_.batches.scan(
+        {of, row.log_start}, [&](const state::batch_key& key, const state::batch_row& batch) {
+          if (key.of != of) return false;
+          if (key.base != expected)
+            wrong(name_of(of), "offsets " + std::to_string(expected.value()) + " to " +
+                                   std::to_string(key.base.value()) + " are in no batch, or in two");
+          if (batch.records == 0) wrong(name_of(key), "it is indexed with no records");
+          if (bytes > 0 && batch.newest_record_so_far < newest)
+            wrong(name_of(key), "the running newest timestamp falls");
+          if (batch.newest_record > batch.newest_record_so_far)
+            wrong(name_of(key), "its newest timestamp is above the running one");
+          if (batch.bytes_before + row.bytes != row.bytes_appended + bytes)
+            wrong(name_of(key), "the running total of bytes does not add up");
+          newest = batch.newest_record_so_far;
+          bytes += batch.at.bytes;
+          expected = key.base + batch.records;
+          return true;
+        });
+    if (expected != row.end)
+      wrong(name_of(of), "its batches end at offset " + std::to_string(expected.value()) + ", it itself at " +
+                             std::to_string(row.end.value()));
+    if (bytes != row.bytes)
+      wrong(name_of(of), "its batches have " + std::to_string(bytes) + " bytes, it is said to have " +
+                             std::to_string(row.bytes));
+  }
+
+  void check_producers() {
+    tables_.producers.scan({}, [&](const state::producer_key& key, const state::producer_row& row) {
+      ++counts_.producers;
+      const std::string where = name_of(key.on) + ", producer " + std::to_string(key.producer.value());
+      const state::garbage_row* garbage = tables_.garbage.find(key.on);
+      const bool deleted = garbage != nullptr && garbage->topic_deleted;
+      if (tables_.partitions.find(key.on) == nullptr && !deleted) wrong(where, "there is no such partition");
+      if (row.batches.size() > state::producer_row::remembered_max)
+        wrong(where, "too much is remembered of it");
+      return true;
+    });
+  }
+
+  // Every indexed batch, readable or garbage: that it has a right to be there, and its place.
+  void check_index() {
+    tables_.batches.scan({}, [&](const state::batch_key& key, const state::batch_row& row) {
+      ++counts_.batches;
+      counts_.batch_bytes += row.at.bytes;
+      live_bytes_[row.at.segment] += row.at.bytes;
+      const state::partition_row* partition = tables_.partitions.find(key.of);
+      const bool readable = partition != nullptr && key.base >= partition->log_start;
+      const state::garbage_row* garbage = tables_.garbage.find(key.of);
+      const bool is_garbage = garbage != nullptr && key.base >= garbage->from && key.base < garbage->to;
+      if (!readable && !is_garbage) wrong(name_of(key), "it is indexed, but nobody can read it");
+      if (tables_.places.get({row.at.segment, row.at.position}) != key)
+        wrong(name_of(key), "its place is not known as its own");
+      return true;
+    });
+  }
+
+  // Every place, in the order of the files: that its batch is indexed there, and what lies there.
+  void check_places() {
+    tables_.places.scan({}, [&](const state::place_key& at, const state::batch_key& key) {
+      const auto row = tables_.batches.get(key);
+      if (!row || row->at.segment != at.segment || row->at.position != at.position) {
+        wrong("segment " + std::to_string(at.segment.value()) + ":" + std::to_string(at.position),
+              "the batch that is said to lie here (" + name_of(key) + ") does not");
+      } else if (const std::string damage = read_batch(*row); !damage.empty()) {
+        wrong(name_of(key), damage);
+      }
+      return true;
+    });
+  }
+
+  std::string read_batch(const state::batch_row& row) {
+    if (open_segment_ != row.at.segment) {
+      open_segment_ = row.at.segment;
+      file_.reset();
+      const auto failed =
+          disk_.open(journal_ / journal::segment_name(row.at.segment), disk::open_mode::read_only, file_);
+      if (failed) file_.reset();
+    }
+    const std::string file = (journal_ / journal::segment_name(row.at.segment)).string();
+    const std::string where = file + ":" + std::to_string(row.at.position);
+    if (file_ == nullptr) return "its segment " + file + " cannot be opened";
+    if (std::uint64_t{row.at.position} + row.at.bytes > file_->size())
+      return "it lies beyond the end of its segment, at " + where;
+    bytes_.resize(row.at.bytes);
+    const iovec into{bytes_.data(), bytes_.size()};
+    if (const auto failed = file_->read(row.at.position, {&into, 1}, file::blocking::allowed))
+      return where + ": " + failed.message();
+    const auto batch = protocol::batch_view::parse(bytes_);
+    if (!batch) return "there is no batch at " + where;
+    if (batch->size() != row.at.bytes)
+      return "it has " + std::to_string(batch->size()) + " bytes at " + where + ", and is indexed with " +
+             std::to_string(row.at.bytes);
+    if (!batch->crc_matches()) return "its checksum does not match, at " + where;
+    if (batch->record_count() != static_cast<std::int64_t>(row.records))
+      return "it has " + std::to_string(batch->record_count()) + " records at " + where +
+             ", and is indexed with " + std::to_string(row.records);
+    return {};
+  }
+
+  void check_segments() {
+    for (const auto& [segment, row] : tables_.segments) {
+      const std::uint64_t live = std::exchange(live_bytes_[segment], 0);
+      if (live != row.live_bytes)
+        wrong("segment " + std::to_string(segment.value()),
+              "it is said to have " + std::to_string(row.live_bytes) + " live bytes, its batches have " +
+                  std::to_string(live));
+    }
+    for (const auto& [segment, live] : live_bytes_)
+      if (live > 0)
+        wrong("segment " + std::to_string(segment.value()),
+              "it has " + std::to_string(live) + " live bytes and is not known");
+  }
+
+  disk& disk_;
+  std::filesystem::path journal_;
+  offline_state state_;
+  const state::tables& tables_;
+  const std::function<void(const finding&)>& report_;
+  verification counts_;
+  std::map<journal::generation, std::uint64_t> live_bytes_;
+  std::optional<journal::generation> open_segment_;
+  std::unique_ptr<file> file_;
+  std::vector<std::byte> bytes_;
+};
+
+}  // namespace
+
+std::string to_line(const finding& found) {
+  return (found.is == finding::severity::error ? "error: " : "note: ") + found.where + ": " + found.what;
+}
+
+verification verify(disk& on, const std::filesystem::path& directory, state::store& flushed,
+                    const std::function<void(const finding&)>& report) {
+  return verifier(on, directory, flushed, report).run();
+}
+
+verification verify(disk& on, const std::filesystem::path& directory,
+                    const std::function<void(const finding&)>& report) {
+  state::lmdb_store flushed(directory / "state", options().state_map_bytes,
+                            state::lmdb_store::access::read_only);
+  return verify(on, directory, flushed, report);
+}
+
+}  // namespace skald::shard

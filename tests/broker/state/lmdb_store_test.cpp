@@ -1,0 +1,127 @@
+#include "broker/state/lmdb_store.hpp"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <random>
+
+#include "skald/protocol/error.hpp"
+#include "tests/broker/support/temporary_directory.hpp"
+
+namespace skald::state {
+
+namespace {
+
+constexpr std::uint64_t map_bytes = 64u << 20;
+
+void put(store& to, std::string_view key, std::string_view value) {
+  REQUIRE(to.commit([&](writer& w) { w.put(table_id::batches, key, value); }).has_value());
+}
+
+}  // namespace
+
+TEST_CASE("what was committed is there after the store is opened again") {
+  const testing::temporary_directory directory;
+  {
+    put(*std::make_unique<lmdb_store>(directory.path(), map_bytes), "key", "value");
+  }
+  const lmdb_store reopened(directory.path(), map_bytes);
+  CHECK(reopened.get(table_id::batches, "key") == "value");
+  CHECK_FALSE(reopened.get(table_id::topics, "key"));
+}
+
+TEST_CASE("cursors find their place in both directions") {
+  const testing::temporary_directory directory;
+  lmdb_store store(directory.path(), map_bytes);
+  std::map<std::string, std::string, std::less<>> model;
+  std::mt19937_64 random(1);
+  const auto filled = store.commit([&](writer& w) {
+    for (int i = 0; i < 500; ++i) {
+      const std::string key = std::to_string(random() % 1'000);
+      w.put(table_id::batches, key, std::to_string(i));
+      model[key] = std::to_string(i);
+    }
+    for (int i = 0; i < 200; ++i) {
+      const std::string key = std::to_string(random() % 1'000);
+      w.erase(table_id::batches, key);
+      model.erase(key);
+    }
+  });
+  REQUIRE(filled.has_value());
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string key = std::to_string(i);
+    const auto rows = store.read(table_id::batches);
+    auto expected = model.lower_bound(key);
+    CHECK(rows->seek_at_or_after(key) == (expected != model.end()));
+    if (expected != model.end()) {
+      CHECK(rows->key() == expected->first);
+      CHECK(rows->value() == expected->second);
+      CHECK(rows->next() == (++expected != model.end()));
+    }
+    auto after = model.upper_bound(key);
+    CHECK(rows->seek_at_or_before(key) == (after != model.begin()));
+    if (after != model.begin()) CHECK(rows->key() == std::prev(after)->first);
+  }
+}
+
+TEST_CASE("a cursor sees one committed state, whatever is committed meanwhile") {
+  const testing::temporary_directory directory;
+  lmdb_store store(directory.path(), map_bytes);
+  put(store, "a", "1");
+  const auto rows = store.read(table_id::batches);
+  put(store, "b", "2");
+  REQUIRE(rows->seek_at_or_after("a"));
+  CHECK_FALSE(rows->next());
+  CHECK(store.get(table_id::batches, "b") == "2");
+}
+
+TEST_CASE("a store that has outgrown its reservation says so, changes nothing and can still be read") {
+  const testing::temporary_directory directory;
+  lmdb_store store(directory.path(), 1u << 20);
+  put(store, "before", "it");
+  const auto grown = store.commit([](writer& w) {
+    w.put(table_id::batches, "before", "changed");
+    for (int i = 0; i < 100'000; ++i) w.put(table_id::batches, std::to_string(i), std::string(100, 'x'));
+  });
+  REQUIRE_FALSE(grown.has_value());
+  CHECK(grown.error().code == errc::storage_error);
+  CHECK(grown.error().message.find("reserve more") != std::string::npos);
+  CHECK(store.get(table_id::batches, "before") == "it");
+  put(store, "after", "it");
+}
+
+TEST_CASE("a directory that is not there is a storage error that names it") {
+  const testing::temporary_directory directory;
+  try {
+    const lmdb_store store(directory.path() / "nowhere", map_bytes);
+    FAIL("it was opened");
+  } catch (const error& refused) {
+    CHECK(refused.code() == errc::storage_error);
+    CHECK(refused.message().find("nowhere") != std::string::npos);
+  }
+}
+
+TEST_CASE("a file that is not LMDB's is refused") {
+  const testing::temporary_directory directory;
+  std::FILE* const file = std::fopen((directory.path() / "data.mdb").c_str(), "w");
+  REQUIRE(file != nullptr);
+  for (int i = 0; i < 2'000; ++i) std::fputs("garbage!", file);
+  std::fclose(file);
+  try {
+    const lmdb_store store(directory.path(), map_bytes);
+    FAIL("it was opened");
+  } catch (const error& refused) {
+    CHECK(refused.code() == errc::storage_corrupt);
+  }
+}
+
+TEST_CASE("a store opened read-only reads") {
+  const testing::temporary_directory directory;
+  {
+    put(*std::make_unique<lmdb_store>(directory.path(), map_bytes), "key", "value");
+  }
+  const lmdb_store store(directory.path(), map_bytes, lmdb_store::access::read_only);
+  CHECK(store.get(table_id::batches, "key") == "value");
+}
+
+}  // namespace skald::state

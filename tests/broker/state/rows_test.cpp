@@ -1,0 +1,127 @@
+#include "broker/state/rows.hpp"
+
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "skald/protocol/error.hpp"
+
+namespace skald::state {
+
+namespace {
+
+template <class Row>
+std::string encoded(const Row& row) {
+  std::string bytes;
+  encode(row, bytes);
+  return bytes;
+}
+
+template <class Row>
+void check_round_trip(const Row& row) {
+  Row back;
+  decode(encoded(row), back);
+  CHECK(back == row);
+  CHECK(encoded(back) == encoded(row));
+}
+
+// Bytes that are cut short or too long are never read as a row.
+template <class Row>
+void check_lengths(const Row& row) {
+  const std::string bytes = encoded(row);
+  Row back;
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    CHECK_THROWS_AS(decode(std::string_view(bytes).substr(0, size), back), const error&);
+  CHECK_THROWS_AS(decode(bytes + "x", back), const error&);
+}
+
+const timestamp some_time{std::chrono::milliseconds(1'700'000'000'123)};
+
+const topic_row some_topic{.name = "orders",
+                           .created = some_time,
+                           .settings = {.partitions = 8, .retention_bytes = -1, .retention_ms = 60'000}};
+const batch_row some_batch{.at = {journal::generation(7), 4096, 900},
+                           .records = 12,
+                           .leader_epoch = 3,
+                           .newest_record = some_time,
+                           .newest_record_so_far = some_time,
+                           .age_from = some_time,
+                           .bytes_before = 1ull << 40};
+const producer_row some_producer{.epoch = producer_epoch(2),
+                                 .next_sequence = 0x7fffffff,
+                                 .last_seen = some_time,
+                                 .batches = {{1, 2, offset(3)}, {3, 4, offset(5)}}};
+
+template <class Key>
+void check_order(const std::vector<Key>& ascending) {
+  for (std::size_t i = 0; i + 1 < ascending.size(); ++i) {
+    CHECK(ascending[i] < ascending[i + 1]);
+    CHECK(encoded(ascending[i]) < encoded(ascending[i + 1]));
+  }
+}
+
+partition_key part(std::uint32_t topic, std::uint32_t partition) {
+  return {topic_id(topic), partition_id(partition)};
+}
+
+}  // namespace
+
+TEST_CASE("every row reads back as it was written") {
+  check_round_trip(some_topic);
+  check_round_trip(some_batch);
+  check_round_trip(some_producer);
+  check_round_trip(partition_row{offset(1), offset(2), 3, 4, some_time, some_time});
+  check_round_trip(segment_row{5});
+  check_round_trip(garbage_row{offset(1), offset(UINT64_MAX), true, producer_id(9)});
+}
+
+TEST_CASE("a row of the wrong length is corrupt") {
+  check_lengths(some_topic);
+  check_lengths(some_batch);
+  check_lengths(some_producer);
+  check_lengths(segment_row{5});
+  check_lengths(part(1, 2));
+}
+
+TEST_CASE("the bytes of keys are in the order of the keys") {
+  check_order<partition_key>({part(0, 0), part(0, 255), part(0, 256), part(1, 0), part(0x01000000, 0)});
+  check_order<batch_key>({{part(1, 1), offset(0)}, {part(1, 1), offset(256)}, {part(1, 2), offset(0)}});
+  check_order<place_key>({{journal::generation(1), 0xffffffff}, {journal::generation(256), 0}});
+  check_order<producer_key>({{part(1, 1), producer_id(2)}, {part(1, 1), producer_id(1ull << 40)}});
+}
+
+TEST_CASE("a newer schema is refused as such, before anything else of the row is read") {
+  meta_row meta;
+  meta.schema = schema_version + 1;
+  const std::string bytes = encoded(meta) + "fields of the future";
+  meta_row back;
+  try {
+    decode(bytes, back);
+    FAIL("it was accepted");
+  } catch (const error& refused) {
+    CHECK(refused.code() == errc::unsupported_version);
+    CHECK(refused.message().find("schema version 2") != std::string::npos);
+  }
+}
+
+TEST_CASE("random bytes never read as anything but a row or corruption") {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string bytes(random() % 80, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    const auto try_read = [&](auto row) {
+      try {
+        decode(bytes, row);
+      } catch (const error& refused) {
+        CHECK(refused.code() == errc::storage_corrupt);
+        return;
+      }
+      CHECK(encoded(row).size() == bytes.size());
+    };
+    try_read(topic_row{});
+    try_read(producer_row{});
+    try_read(batch_row{});
+  }
+}
+
+}  // namespace skald::state
