@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "broker/offline_commands.hpp"
 #include "broker/server/config.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/server.hpp"
@@ -95,11 +96,13 @@ int run(int argc, char** argv) {
   auto* const config_option = app.add_option("--config", file, "A TOML file of settings [SKALD_CONFIG]");
   app.add_flag("--check-config", given.check_config, "Print the effective configuration and exit");
   add_settings(app, given.sources.flags);
+  const skald::offline_commands offline(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& end) {
     return app.exit(end) == 0 ? exit_ok : exit_bad_usage;
   }
+  if (const auto done = offline.run()) return *done;
 
   given.sources.environment = server::skald_environment();
   const auto named = given.sources.environment.find("SKALD_CONFIG");

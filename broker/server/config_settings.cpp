@@ -173,7 +173,7 @@ std::vector<setting> where_and_who() {
 std::vector<setting> storage() {
   using std::chrono::milliseconds;
   return {
-      bytes("segment_bytes", mib, 2 * gib, "Size of one journal file",
+      bytes("segment_bytes", 8 * mib, 2 * gib, "Size of one journal file",
             [](daemon_config& of) -> auto& { return of.server.shard.journal.segment_bytes; }),
       number("spare_segments_max", 1, 1024, "Recycled journal files kept ready; more are removed",
              [](daemon_config& of) -> auto& { return of.server.shard.journal.spare_segments_max; }),

@@ -50,8 +50,12 @@ void write_durably(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-data_directory::data_directory(std::filesystem::path path) : path_(std::move(path)) {
-  make();
+data_directory::data_directory(std::filesystem::path path, when_missing then) : path_(std::move(path)) {
+  if (then == when_missing::create) {
+    make();
+  } else if (std::error_code unknown; !std::filesystem::exists(path_ / "FORMAT", unknown)) {
+    throw error(errc::storage_error, fmt::format("{} is no data directory of skald's", path_.string()));
+  }
   lock();
   try {
     read_format();

@@ -18,7 +18,9 @@ class data_directory {
 
   // Throws skald::error: storage_error when it cannot be made, written or locked (and then names the process
   // that has it), unsupported_version when a newer skald wrote it.
-  explicit data_directory(std::filesystem::path path);
+  // Without `create`, also storage_error when there is no data directory.
+  enum class when_missing { create, fail };
+  explicit data_directory(std::filesystem::path path, when_missing then = when_missing::create);
   ~data_directory();
   data_directory(const data_directory&) = delete;
   data_directory& operator=(const data_directory&) = delete;

@@ -56,6 +56,12 @@ TEST_CASE("a data directory has one holder, whom the next is told about") {
   CHECK(text.find("process " + std::to_string(::getpid())) != std::string::npos);
 }
 
+TEST_CASE("looking into what is no data directory does not make it one") {
+  const temporary_directory in;
+  CHECK_THROWS_AS(data_directory(in.path, data_directory::when_missing::fail), error);
+  CHECK(std::filesystem::is_empty(in.path));
+}
+
 TEST_CASE("a newer format is refused and left as it is") {
   const temporary_directory in;
   std::ofstream(in.path / "FORMAT") << "skald 99\nbroker abc\n";
