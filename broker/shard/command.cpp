@@ -39,7 +39,7 @@ using any_offset = std::pair<fb::Command, flatbuffers::Offset<void>>;
 
 template <class Table>
 any_offset as_any(flatbuffers::Offset<Table> table) {
-  return {fb::CommandTraits<Table>::enum_value, table.Union()};
+  return {fb::Command(fb::CommandTraits<Table>::enum_value), table.Union()};
 }
 
 any_offset write(FlatBufferBuilder& to, const append_command& c) {
