@@ -9,6 +9,7 @@
 #include <skald/blocking_client.hpp>
 
 #include "tools/cli/exit_code.hpp"
+#include "tools/cli/text_encoding.hpp"
 
 namespace skald::cli {
 
@@ -36,6 +37,18 @@ blocking_client connect(const global_options& globals);
 
 // How a command ends that failed like this.
 command_error to_command_error(const error& failed);
+
+// Runs `work`; an error of it that does not name the topic itself gets the name in front.
+template <class Work>
+auto about_topic(const std::string& topic, Work work) {
+  try {
+    return work();
+  } catch (const error& failed) {
+    if (failed.message().find("'" + topic + "'") != std::string::npos) throw;
+    throw error(static_cast<errc>(failed.code().value()),
+                "topic '" + printable(topic) + "': " + failed.message());
+  }
+}
 
 // Declares an option whose text `parse` turns into a result<T>; a failure is a usage error.
 template <class T, class Parse>

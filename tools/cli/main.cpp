@@ -1,6 +1,9 @@
 // `skald`: publishes to, subscribes to and administers a broker from the shell.
 #include <csignal>
 #include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/output.hpp"
@@ -30,18 +33,50 @@ Exit status:
   141  the reader of the output went away, as in `skald sub orders | head`
   143  terminated (SIGTERM))";
 
+constexpr std::string_view shared_options = R"(
+Options of every command:
+  -b,--broker HOST:PORT           The broker's address [SKALD_BROKER, else 127.0.0.1:7411]
+  --timeout DURATION              How long to wait for each answer of the broker [10s]
+  --output text|json              For people or for programs [text]
+  -q,--quiet                      No progress, no notices; errors are still written
+)";
+
+// CLI11's help, in our words: and since every help stands alone, each command's ends with the options that
+// all commands share.
+class help_formatter final : public CLI::Formatter {
+ public:
+  help_formatter() {
+    column_width(34);
+    label("SUBCOMMAND", "COMMAND");
+    label("REQUIRED", "");
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    if (app->get_parent() == nullptr) return Formatter::make_footer(app);
+    return Formatter::make_footer(app) + std::string(shared_options);
+  }
+};
+
+// "skald topic create", as far as the command line got.
+std::string parsed_command(const CLI::App& app) {
+  std::string command = app.get_name();
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    command += " " + at->get_name();
+  }
+  return command;
+}
+
 exit_code run(int argc, char** argv) {
   CLI::App app("Publishes to, subscribes to and administers a skald broker.", "skald");
   global_options globals;
   action chosen;
 
-  app.option_defaults()->always_capture_default();
-  app.get_formatter()->column_width(34);
+  app.formatter(std::make_shared<help_formatter>());
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(footer);
   app.set_version_flag("--version", "skald " SKALD_VERSION);
-  app.add_option("-b,--broker", globals.broker, "The broker's address")
+  app.add_option("-b,--broker", globals.broker, "The broker's address [127.0.0.1:7411]")
       ->envname("SKALD_BROKER")
       ->type_name("HOST:PORT");
   add_parsed_option(app, "--timeout", globals.timeout, parse_duration,
@@ -65,13 +100,10 @@ exit_code run(int argc, char** argv) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       return app.exit(error) == 0 ? exit_code::ok : exit_code::failed;
     }
-    std::string command = "skald";
-    for (const CLI::App* at : app.get_subcommands()) {
-      for (; at != nullptr; at = at->get_subcommands().empty() ? nullptr : at->get_subcommands().front()) {
-        command += " " + at->get_name();
-      }
-    }
-    complain(std::string(error.what()) + "; see " + command + " --help");
+    // CLI11 calls every command a subcommand, of whatever.
+    const bool no_command = std::string_view(error.what()) == "A subcommand is required";
+    complain((no_command ? "a command is required" : error.what()) + ("; see " + parsed_command(app)) +
+             " --help");
     return exit_code::usage;
   }
   return chosen();

@@ -51,7 +51,8 @@ struct pub_options {
   input_format input = input_format::lines;
   std::optional<std::string> key;
   std::string key_separator;
-  std::vector<std::string> headers;
+  std::vector<std::string> header_texts;
+  std::vector<record_header> headers;  // views into header_texts
   std::optional<std::uint32_t> partition;
   skald::compression compression = skald::compression::none;
   skald::durability durability = skald::durability::disk;
@@ -103,18 +104,6 @@ std::unique_ptr<record_source> make_source(const pub_options& options, line_read
   return make_line_source(reader, options.key_separator);
 }
 
-std::vector<record_header> parse_headers(const std::vector<std::string>& texts) {
-  std::vector<record_header> headers;
-  for (const std::string_view text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      throw command_error(exit_code::usage, "--header: '" + printable(text) + "' is not KEY=VALUE");
-    }
-    headers.push_back({text.substr(0, equals), text.substr(equals + 1)});
-  }
-  return headers;
-}
-
 // ---- the run ---------------------------------------------------------------------------------------------
 
 // Where and why it stopped before the end of the input.
@@ -127,7 +116,6 @@ struct stop {
 // Sends what the input holds. Returns why it stopped before the end, if it did.
 std::optional<stop> send_all(record_source& source, const pub_options& options, publisher& to,
                              const interrupts& stopped, progress& shown) {
-  const std::vector<record_header> headers = parse_headers(options.headers);
   input_record record;
   record.line = 0;
   try {
@@ -141,7 +129,7 @@ std::optional<stop> send_all(record_source& source, const pub_options& options, 
       if (!record.key && options.key) record.key = *options.key;
       if (!record.timestamp) record.timestamp = options.time;
       if (!record.partition && options.partition) record.partition = partition_id(*options.partition);
-      record.headers.insert(record.headers.end(), headers.begin(), headers.end());
+      record.headers.insert(record.headers.end(), options.headers.begin(), options.headers.end());
       to.send(record);
       if (to.sent_records() % 1024 == 0) shown.update(to.acknowledged_records(), to.sent_bytes());
       if (options.input != input_format::json) {
@@ -217,7 +205,7 @@ exit_code publish(const global_options& globals, const pub_options& options) {
   input_file file(options.messages.empty() ? options.file : std::string());
   interrupts stopping;
   blocking_client broker = connect(globals);
-  const topic_info topic = broker.describe_topic(options.topic);
+  const topic_info topic = about_topic(options.topic, [&] { return broker.describe_topic(options.topic); });
 
   publisher to(broker, topic,
                {.durability = options.durability,
@@ -241,6 +229,19 @@ exit_code publish(const global_options& globals, const pub_options& options) {
   }
   shown.clear();
   return report(globals, options, to, stopped, file, shown.elapsed().count());
+}
+
+// The views are into the options' own text.
+std::vector<record_header> parse_headers(const std::vector<std::string>& texts) {
+  std::vector<record_header> headers;
+  for (const std::string_view text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      throw CLI::ValidationError("--header", "'" + printable(text) + "' is not KEY=VALUE");
+    }
+    headers.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return headers;
 }
 
 void check(const pub_options& options) {
@@ -280,7 +281,7 @@ void add_format_options(CLI::App& command, pub_options& options) {
 }  // namespace
 
 void add_pub_command(CLI::App& app, const global_options& globals, action& chosen) {
-  CLI::App* command = app.add_subcommand("pub", "Publish records to a topic");
+  CLI::App* command = app.add_subcommand("pub", "Publish records to a topic")->group("Commands");
   const auto options = std::make_shared<pub_options>();
   command->add_option("TOPIC", options->topic, "The topic")->required()->type_name("");
   command->add_option("MESSAGE", options->messages, "Values to publish, instead of standard input")
@@ -293,16 +294,18 @@ void add_pub_command(CLI::App& app, const global_options& globals, action& chose
       ->add_option("--key-separator", options->key_separator,
                    "In each line, what is before this text is the key")
       ->type_name("TEXT");
-  command->add_option("-H,--header", options->headers, "Add a header to every record; repeatable")
+  command->add_option("-H,--header", options->header_texts, "Add a header to every record; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_option("-p,--partition", options->partition, "The partition of every record that names none")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   add_parsed_option(*command, "--timestamp", options->time, parse_timestamp,
                     "The timestamp of every record that has none [when it is read]", "TIME");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
     check(*options);
+    options->headers = parse_headers(options->header_texts);
     chosen = [&globals, options] { return publish(globals, *options); };
   });
 }

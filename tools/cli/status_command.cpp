@@ -98,7 +98,7 @@ exit_code ping(const global_options& globals, unsigned count) {
 }  // namespace
 
 void add_status_command(CLI::App& app, const global_options& globals, action& chosen) {
-  CLI::App* command = app.add_subcommand("status", "Show what the broker is doing");
+  CLI::App* command = app.add_subcommand("status", "Show what the broker is doing")->group("Commands");
   command->footer(
       "Examples:\n"
       "  skald status\n"
@@ -107,7 +107,7 @@ void add_status_command(CLI::App& app, const global_options& globals, action& ch
 }
 
 void add_ping_command(CLI::App& app, const global_options& globals, action& chosen) {
-  CLI::App* command = app.add_subcommand("ping", "Measure how fast the broker answers");
+  CLI::App* command = app.add_subcommand("ping", "Measure how fast the broker answers")->group("Commands");
   const auto count = std::make_shared<unsigned>(1);
   command->add_option("--count", *count, "How many times, one after the other [1]")
       ->check(CLI::PositiveNumber)

@@ -194,9 +194,10 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
   partitions.erase(std::ranges::unique(partitions).begin(), partitions.end());
 
   std::optional<ends> until;
-  if (!options.follow) until.emplace(broker, options, partitions);
-  auto opened =
-      broker.subscribe(options.topic, {.from = to_start_point(options.from), .partitions = partitions});
+  if (!options.follow) about_topic(options.topic, [&] { until.emplace(broker, options, partitions); });
+  auto opened = about_topic(options.topic, [&] {
+    return broker.subscribe(options.topic, {.from = to_start_point(options.from), .partitions = partitions});
+  });
   {
     const std::lock_guard lock(mutex);
     from = std::move(opened);
@@ -213,7 +214,8 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
 }  // namespace
 
 void add_sub_command(CLI::App& app, const global_options& globals, action& chosen) {
-  CLI::App* command = app.add_subcommand("sub", "Subscribe to a topic and write its records");
+  CLI::App* command =
+      app.add_subcommand("sub", "Subscribe to a topic and write its records")->group("Commands");
   const auto options = std::make_shared<sub_options>();
   options->format = *record_format::parse("text");
   command->add_option("TOPIC", options->topic, "The topic")->required()->type_name("");
@@ -226,8 +228,11 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
   command->add_option("-p,--partition", options->partitions, "Only these partitions")
       ->delimiter(',')
       ->allow_extra_args(false)
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N,...");
-  command->add_option("-n,--count", options->count, "End after so many records")->type_name("N");
+  command->add_option("-n,--count", options->count, "End after so many records")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
   command->add_flag("--follow,!--no-follow", options->follow,
                     "Wait for what is to come (default), or end with what was there at the start");
   add_parsed_option(*command, "--format", options->format, record_format::parse,

@@ -108,9 +108,15 @@ void print_json(const json::value& value) {
 
 // ---- commands --------------------------------------------------------------------------------------------
 
-exit_code list(const global_options& globals) {
+exit_code list(const global_options& globals, bool names_only) {
   blocking_client broker = connect(globals);
   const std::vector<topic_info> topics = broker.list_topics();
+  if (names_only) {
+    std::string names;
+    for (const topic_info& topic : topics) names += topic.name + "\n";
+    print(names);
+    return exit_code::ok;
+  }
   if (globals.json) {
     json::array array;
     for (const topic_info& topic : topics) array.push_back(to_json(topic));
@@ -136,7 +142,7 @@ exit_code list(const global_options& globals) {
 
 exit_code describe(const global_options& globals, const std::string& name) {
   blocking_client broker = connect(globals);
-  const topic_info topic = broker.describe_topic(name);
+  const topic_info topic = about_topic(name, [&] { return broker.describe_topic(name); });
   if (globals.json) {
     json::object object = to_json(topic);
     json::array& partitions = object["partitions"].emplace_array();
@@ -184,7 +190,7 @@ exit_code done(const global_options& globals, std::string_view verb, const std::
 exit_code remove(const global_options& globals, const std::string& name, bool yes) {
   blocking_client broker = connect(globals);
   if (!yes && ::isatty(STDIN_FILENO) == 1) {
-    const topic_info topic = broker.describe_topic(name);
+    const topic_info topic = about_topic(name, [&] { return broker.describe_topic(name); });
     std::cerr << "Delete topic '" << name << "' with its " << format_count(topic.records)
               << " records for good? [y/N] " << std::flush;
     std::string answer;
@@ -193,7 +199,7 @@ exit_code remove(const global_options& globals, const std::string& name, bool ye
       throw command_error(exit_code::failed, "topic '" + name + "' was not deleted");
     }
   }
-  broker.delete_topic(name);
+  about_topic(name, [&] { broker.delete_topic(name); });
   return done(globals, "deleted", name);
 }
 
@@ -201,12 +207,13 @@ struct topic_options {
   std::string name;
   topic_settings settings;
   bool if_absent = false;
+  bool names_only = false;
   bool yes = false;
 };
 
 CLI::App* add_command(CLI::App& topic, const std::string& name, const std::string& description,
                       const std::string& footer) {
-  CLI::App* command = topic.add_subcommand(name, description);
+  CLI::App* command = topic.add_subcommand(name, description)->group("Commands");
   command->footer(footer);
   return command;
 }
@@ -218,7 +225,8 @@ void add_name(CLI::App& command, topic_options& options) {
 }  // namespace
 
 void add_topic_command(CLI::App& app, const global_options& globals, action& chosen) {
-  CLI::App* topic = app.add_subcommand("topic", "Create, list, describe, alter and delete topics");
+  CLI::App* topic =
+      app.add_subcommand("topic", "Create, list, describe, alter and delete topics")->group("Commands");
   topic->require_subcommand(1);
   topic->footer(
       "Examples:\n"
@@ -240,14 +248,22 @@ void add_topic_command(CLI::App& app, const global_options& globals, action& cho
   create->callback([&globals, &chosen, options] {
     chosen = [&globals, options] {
       blocking_client broker = connect(globals);
-      broker.create_topic(options->name, options->settings, {.if_absent = options->if_absent});
+      about_topic(options->name, [&] {
+        broker.create_topic(options->name, options->settings, {.if_absent = options->if_absent});
+      });
       return done(globals, "created", options->name);
     };
   });
 
-  add_command(*topic, "list", "List all topics",
-              "Examples:\n  skald topic list\n  skald topic list --output json | jq -r '.[].name'")
-      ->callback([&globals, &chosen] { chosen = [&globals] { return list(globals); }; });
+  CLI::App* all = add_command(*topic, "list", "List all topics",
+                              "Examples:\n"
+                              "  skald topic list\n"
+                              "  skald topic list --names\n"
+                              "  skald topic list --output json | jq '.[] | select(.records > 0)'");
+  all->add_flag("--names", options->names_only, "Only the names, one a line");
+  all->callback([&globals, &chosen, options] {
+    chosen = [&globals, options] { return list(globals, options->names_only); };
+  });
 
   CLI::App* about = add_command(*topic, "describe", "Show the settings and partitions of a topic",
                                 "Example:\n  skald topic describe orders");
@@ -268,7 +284,7 @@ void add_topic_command(CLI::App& app, const global_options& globals, action& cho
     if (is_empty(options->settings)) throw CLI::RequiredError("At least one setting");
     chosen = [&globals, options] {
       blocking_client broker = connect(globals);
-      broker.alter_topic(options->name, options->settings);
+      about_topic(options->name, [&] { broker.alter_topic(options->name, options->settings); });
       return done(globals, "altered", options->name);
     };
   });
