@@ -123,8 +123,4 @@ std::optional<entry_header> decode(std::span<const std::byte, entry_header_bytes
   return header;
 }
 
-std::uint64_t claimed_generation(std::span<const std::byte, entry_header_bytes> from) {
-  return get_u64(&from[entry_generation_at]);
-}
-
 }  // namespace skald::journal

@@ -29,6 +29,7 @@
 #pragma once
 
 #include <array>
+#include <boost/endian/conversion.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -95,6 +96,8 @@ constexpr std::uint64_t entries_end(std::uint64_t segment_bytes) {
 
 // The generation that the bytes of an entry header claim, without verifying anything: a search looks at each
 // 8 bytes of a segment, and nearly all of them fail here.
-std::uint64_t claimed_generation(std::span<const std::byte, entry_header_bytes> from);
+inline std::uint64_t claimed_generation(std::span<const std::byte, entry_header_bytes> from) {
+  return boost::endian::load_little_u64(reinterpret_cast<const unsigned char*>(&from[16]));
+}
 
 }  // namespace skald::journal

@@ -47,12 +47,13 @@ class walk {
  private:
   // An entry that does not verify, at `position`; sequences from `sequence` on are affected.
   struct suspect {
-    std::uint64_t position = 0;
+    std::uint64_t position = 0;  // 0: there is none
     std::uint64_t sequence = 0;
+    explicit operator bool() const { return position != 0; }
   };
 
   void entries(segment_reader& reader, generation id) {
-    std::optional<suspect> doubtful;
+    suspect doubtful;
     bool first = true;
     std::uint64_t position = segment_header_bytes;
     for (;;) {
@@ -65,11 +66,11 @@ class walk {
         position = next->position;
         header = next->header;
       }
-      if (doubtful && header->durable >= doubtful->sequence) {
+      if (doubtful && header->durable >= doubtful.sequence) {
         const bool mark = header->kind == entry_kind::sync_mark;
-        report(doubtful->position,
-               "damaged; lost: " + sequences(doubtful->sequence, header->sequence - (mark ? 0 : 1)));
-        doubtful.reset();
+        report(doubtful.position,
+               "damaged; lost: " + sequences(doubtful.sequence, header->sequence - (mark ? 0 : 1)));
+        doubtful = {};
         expected_ = header->sequence + (mark ? 1 : 0);
         first = false;
       }

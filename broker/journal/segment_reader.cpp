@@ -95,8 +95,19 @@ std::optional<std::span<const std::byte>> segment_reader::payload_at(std::uint64
 
 std::optional<segment_reader::found> segment_reader::find(std::uint64_t position) {
   position = (position + entry_alignment - 1) / entry_alignment * entry_alignment;
-  for (; position + entry_header_bytes <= end_; position += entry_alignment) {
+  while (position + entry_header_bytes <= end_) {
+    // All that the block holds is passed over in one go: nearly nothing of it claims to be an entry.
+    view(position, entry_header_bytes);
+    const std::byte* next = block_.get() + (position - start_);
+    const std::byte* const last = block_.get() + size_ - entry_header_bytes;
+    while (next <= last && claimed_generation(std::span<const std::byte, entry_header_bytes>(
+                               next, entry_header_bytes)) != generation_) {
+      next += entry_alignment;
+    }
+    position = start_ + static_cast<std::uint64_t>(next - block_.get());
+    if (next > last) continue;
     if (const std::optional<entry_header> header = header_at(position)) return found{position, *header};
+    position += entry_alignment;
   }
   return {};
 }

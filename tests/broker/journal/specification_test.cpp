@@ -5,7 +5,7 @@
 #include <array>
 #include <fstream>
 #include <map>
-#include <regex>
+#include <string>
 
 #include "broker/journal/entry.hpp"
 #include "tests/broker/journal/scene.hpp"
@@ -14,17 +14,17 @@ namespace skald::journal::testing {
 
 namespace {
 
+// The dumps are the lines "    00001000  59 0b ...", a position and sixteen bytes.
 std::map<std::size_t, std::byte> worked_bytes() {
   std::ifstream file(SKALD_JOURNAL_SPECIFICATION);
-  const std::regex dump("    ([0-9a-f]{8})  ((?:[0-9a-f]{2} ){16}).*");
   std::map<std::size_t, std::byte> bytes;
-  std::smatch parts;
   for (std::string line; std::getline(file, line);) {
-    if (!std::regex_match(line, parts, dump)) continue;
-    const std::size_t position = std::stoul(parts[1], nullptr, 16);
-    const std::string hexadecimal = parts[2];
+    const bool dump = line.size() > 62 && line.starts_with("    ") && line.substr(12, 2) == "  " &&
+                      line.find_first_not_of("0123456789abcdef", 4) == 12;
+    if (!dump) continue;
+    const std::size_t position = std::stoul(line.substr(4, 8), nullptr, 16);
     for (std::size_t i = 0; i < 16; ++i) {
-      bytes[position + i] = std::byte(std::stoul(hexadecimal.substr(3 * i, 2), nullptr, 16));
+      bytes[position + i] = std::byte(std::stoul(line.substr(14 + 3 * i, 2), nullptr, 16));
     }
   }
   return bytes;
