@@ -216,6 +216,9 @@ exit_code publish(const global_options& globals, const pub_options& options) {
   line_reader reader(file.descriptor(), line_bytes_max(options.input, record_bytes_max),
                      stopping.descriptor());
   const auto source = make_source(options, reader);
+  if (!globals.quiet && options.messages.empty() && ::isatty(file.descriptor()) == 1) {
+    complain("publishing each line that you type to '" + options.topic + "'; end with Ctrl-D");
+  }
   progress shown(progress::wanted(globals.quiet || globals.json, false), "acknowledged");
 
   std::optional<stop> stopped = send_all(*source, options, to, stopping, shown);
