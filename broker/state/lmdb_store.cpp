@@ -183,6 +183,16 @@ std::optional<std::string> lmdb_store::get(table_id table, std::string_view key)
   return found;
 }
 
+// LMDB reports a short write, which is how a disk usually fills up, as EIO. Trying again is safe either way: a
+// transaction that failed is referred to by nothing, and the next one writes all of its pages anew.
+bool lmdb_store::is_full(int code) const {
+  if (code != EIO) return code == ENOSPC;
+  constexpr std::uint64_t hardly_anything = 1u << 20;
+  std::error_code ignored;
+  const std::filesystem::space_info space = std::filesystem::space(directory_, ignored);
+  return !ignored && space.available < hardly_anything;
+}
+
 std::unique_ptr<cursor> lmdb_store::read(table_id table) const {
   return std::make_unique<lmdb_cursor>(*this, table);
 }
@@ -201,7 +211,7 @@ result<> lmdb_store::commit(const std::function<void(writer&)>& changes) {
   std::string why = where() + ": " + mdb_strerror(code);
   if (code == MDB_MAP_FULL)
     why += "; it has grown to the " + std::to_string(map_bytes_) + " bytes reserved: reserve more";
-  return failure{code == ENOSPC ? errc::storage_full : kind_of(code), std::move(why)};
+  return failure{is_full(code) ? errc::storage_full : kind_of(code), std::move(why)};
 }
 
 }  // namespace skald::state

@@ -42,6 +42,7 @@ class lmdb_store final : public store {
   struct read_transaction;
 
   std::string where() const;
+  bool is_full(int code) const;
   MDB_txn* begin_read() const;
   void end_read(MDB_txn* transaction) const noexcept;
 

@@ -95,7 +95,7 @@ TEST_CASE("a batch that has rotted is reported and its segment kept") {
   REQUIRE_FALSE(s.create("keep"));
   REQUIRE_FALSE(s.create("drop"));
   s.append("keep", 0, "precious");
-  for (int i = 0; i < 100; ++i) s.append("drop", 0, kilobytes);
+  for (int i = 0; i < 100; ++i) s.append(i >= 20 && i % 10 == 0 ? "keep" : "drop", 0, kilobytes);
   s.pass(seconds(61));
   const auto plan = s.shard_->plan_read(s.ref("keep"), offset(0), 1);
   const journal::place at = plan.batches.at(0).at;
@@ -118,6 +118,7 @@ TEST_CASE("a batch that has rotted is reported and its segment kept") {
   CHECK(s.warnings[0].find("checksum") != std::string::npos);
   CHECK(s.warnings[0].find("offset 0") != std::string::npos);
   CHECK(s.shard_->plan_read(s.ref("keep"), offset(0), 1).batches.at(0).at == at);
+  CHECK(s.info("keep").end == offset(9));
 }
 
 TEST_CASE("a full disk refuses publishing, goes on reading and deleting, and recovers by itself") {
