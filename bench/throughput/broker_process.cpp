@@ -54,7 +54,8 @@ broker_process::broker_process(const std::filesystem::path& daemon,
                                const std::filesystem::path& data_directory, const std::filesystem::path& log,
                                const std::vector<std::string>& more_arguments) {
   address_ = "127.0.0.1:" + std::to_string(free_port());
-  std::vector<std::string> arguments{daemon.string(), "--data-dir", data_directory.string(), "--listen", address_};
+  std::vector<std::string> arguments{daemon.string(), "--data-dir", data_directory.string(), "--listen",
+                                     address_};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   pid_ = checked("fork", [] { return ::fork(); });
   if (pid_ == 0) become_daemon(arguments, log);

@@ -35,24 +35,6 @@ std::vector<metric> measure_publish(const setting& with, publish_shape shape) {
       {"broker peak memory", "MB", peak / 1e6}};
 }
 
-std::vector<metric> measure_publish_latency(const setting& with, std::size_t record_bytes) {
-  scene stage(with);
-  stage.client().create_topic("records");
-  payload_source payloads(record_bytes);
-  for (int i = 0; i < 100; ++i) stage.client().publish("records", {.value = payloads.next()});
-  limit::latencies round_trips;
-  const auto end = steady_clock::now() + with.duration;
-  while (steady_clock::now() < end) {
-    const auto began = steady_clock::now();
-    stage.client().publish("records", {.value = payloads.next()});
-    round_trips.add(steady_clock::now() - began);
-  }
-  stage.finish();
-  std::vector<metric> metrics;
-  round_trips.summarize(metrics);
-  return metrics;
-}
-
 std::vector<metric> measure_catch_up(const setting& with, std::size_t record_bytes) {
   scene stage(with);
   stage.client().create_topic("records");

@@ -118,7 +118,7 @@ struct producer_options {
   skald::compression compression = skald::compression::none;
   int compression_level = 0;  // 0: the library's default
   // A batch is sent at the latest when it has this size. Topics with a smaller batch_bytes_max lower it.
-  std::uint32_t batch_bytes = 256 << 10;
+  std::uint32_t batch_bytes = 1 << 20;
   // How long a batch that is not full waits for more. 0: it goes as soon as the partition has no batch on its
   // way, so that whatever gathers meanwhile travels together: lowest latency when idle, full batches when
   // busy.
