@@ -123,16 +123,16 @@ protocol::frame_limits connection::frame_limits() const {
 void connection::take(std::size_t count) {
   last_received_ = worker_.host().now();
   bool begins_frame = !receiver_.in_frame();
-  const auto taken = receiver_.received(
-      count, frame_limits(), worker_.received(), worker_.scratch(),
-      [&](const protocol::frame_view& frame, const std::shared_ptr<const void>& owner) {
-        const bool was_talking = !session_->finished();
-        session_->receive(frame, owner);
-        begins_frame = true;
-        if (was_talking && session_->finished()) {
-          connection_noise().log("{}: broke the protocol; the connection is closed", peer());
-        }
-      });
+  const auto taken =
+      receiver_.received(count, frame_limits(), worker_.received(), worker_.scratch(),
+                         [&](const protocol::frame_view& frame, const std::shared_ptr<const void>& owner) {
+                           const bool was_talking = !session_->finished();
+                           session_->receive(frame, owner);
+                           begins_frame = true;
+                           if (was_talking && session_->finished()) {
+                             connection_noise().log("{}: {}", peer(), session_->farewell());
+                           }
+                         });
   if (!taken) return hang_up(taken.error().code, taken.error().message);
   if (begins_frame) {
     frame_began_ = last_received_;

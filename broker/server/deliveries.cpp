@@ -113,6 +113,7 @@ void deliveries::opened(const weak& which, const pending_request& request, const
   request.answer(offsets_answer(
       topic.starts, [](auto& builder, auto offsets) { return wire::CreateSubscribeOk(builder, offsets); }));
   for (const auto& one : opening->cursors) ready(opening, *one);
+  if (opening->grown_topic == opening->stored_as) grow(opening, opening->grown_to);
   pump();
 }
 
@@ -201,16 +202,21 @@ void deliveries::end(const shared& which, errc code, const std::string& why) {
 
 void deliveries::topic_grew(topic_id topic, std::uint32_t partitions) {
   for (const auto& [id, one] : subscriptions_) {
-    if (!one->open || !one->all_partitions || one->stored_as != topic) continue;
-    while (one->cursors.size() < partitions) {
-      // All there is in a new partition came after the subscription began.
-      const partition_id added(static_cast<std::uint32_t>(one->cursors.size()));
-      one->cursors.push_back(std::make_unique<cursor>(added, offset(0)));
-      ++partitions_;
-      ready(one, *one->cursors.back());
-    }
+    if (!one->all_partitions) continue;
+    if (one->open && one->stored_as == topic) grow(one, partitions);
+    if (!one->open) one->grown_topic = topic, one->grown_to = partitions;
   }
   pump();
+}
+
+// All there is in a new partition came after the subscription began.
+void deliveries::grow(const shared& which, std::uint32_t partitions) {
+  while (which->cursors.size() < partitions) {
+    const partition_id added(static_cast<std::uint32_t>(which->cursors.size()));
+    which->cursors.push_back(std::make_unique<cursor>(added, offset(0)));
+    ++partitions_;
+    ready(which, *which->cursors.back());
+  }
 }
 
 }  // namespace skald::server

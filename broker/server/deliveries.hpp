@@ -52,6 +52,7 @@ class deliveries {
   void opened(const weak& which, const pending_request& request, const resolved_topic& topic);
   void sought(const weak& which, const pending_request& request, std::uint32_t seek,
               const resolved_topic& topic);
+  void grow(const shared& which, std::uint32_t partitions);
   void remove(subscription& which);
   void end(const shared& which, errc code, const std::string& why);
 

@@ -32,6 +32,7 @@ void session::hang_up(errc code, std::string_view why) {
     return wire::CreateClosing(builder, static_cast<std::uint16_t>(code), text);
   });
   state_ = state::finished;
+  farewell_ = why;
   deliveries_.clear();
   fetches_.clear();
 }

@@ -76,6 +76,8 @@ class session : public std::enable_shared_from_this<session> {
   bool greeted() const { return greeted_; }
   // Nothing is to come any more: the connection closes once output() is empty.
   bool finished() const { return state_ == state::finished; }
+  // Why the conversation was ended; empty until then.
+  const std::string& farewell() const { return farewell_; }
 
   out_queue& output() { return output_; }
   const out_queue& output() const { return output_; }
@@ -119,6 +121,7 @@ class session : public std::enable_shared_from_this<session> {
   edge& edge_;
   state state_ = state::open;
   bool greeted_ = false;
+  std::string farewell_;
   std::size_t requests_open_ = 0;
   std::size_t publish_bytes_open_ = 0;
   out_queue output_;

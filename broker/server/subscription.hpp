@@ -37,6 +37,8 @@ struct deliveries::subscription {
   bool open = false;            // the shard has said where it begins
   bool all_partitions = false;  // also those that the topic gets later
   bool queued = false;          // in deliveries::runnable_
+  topic_id grown_topic;         // the last topic that grew while it was being opened, and how far
+  std::uint32_t grown_to = 0;
   std::int64_t credit = 0;
   std::size_t delivery_bytes_max = 0;
   std::uint32_t seek = 0;

@@ -43,6 +43,8 @@ class raw_client {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
 
+  int descriptor() const { return socket_; }
+
   // False when the broker has closed the connection.
   bool send_bytes(std::span<const std::byte> rest) {
     while (!rest.empty()) {
@@ -63,7 +65,7 @@ class raw_client {
   }
 
   // The next frame; nothing when the broker has closed the connection.
-  std::optional<reply> receive(std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+  std::optional<reply> receive(std::chrono::milliseconds patience = std::chrono::seconds(60)) {
     const auto deadline = steady::now() + patience;
     for (;;) {
       const auto progress = protocol::parse_frame(received_, {1u << 30, 1u << 26});

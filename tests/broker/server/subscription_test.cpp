@@ -194,6 +194,16 @@ TEST_CASE("a subscription to all partitions follows those that the topic gets la
   CHECK(got[0].partition == 1);
 }
 
+TEST_CASE("a topic that grows while a subscription to it begins is followed in full") {
+  stocked on;
+  on.send_subscribe(4, "orders", 8, plenty);  // the shard's answer is on its way
+  on.shard.topics["orders"].partitions.resize(2);
+  on.conversation->topic_grew(on.shard.topics["orders"].info.id, 2);
+  on.replies();
+  on.send_publish(5, "orders", 1, make_batch({"new"}));
+  CHECK(deliveries_in(on.replies()).size() == 1);
+}
+
 TEST_CASE("a plan that is not used for two sweeps is let go, and made anew when it is needed") {
   stocked on;
   for (int i = 0; i < 3; ++i) on.publish("orders", 0, make_batch({std::to_string(i)}));
