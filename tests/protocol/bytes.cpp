@@ -1,5 +1,7 @@
 #include "tests/protocol/bytes.hpp"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include <skald/protocol/crc32c.hpp>
@@ -17,8 +19,8 @@ void seal(byte_string& batch) {
 }
 
 byte_string batch_around(std::span<const std::byte> records, std::int32_t count, unsigned attributes) {
-  byte_string batch(records_at);
-  batch.insert(batch.end(), records.begin(), records.end());
+  byte_string batch(records_at + records.size());
+  std::ranges::copy(records, batch.begin() + records_at);
   put(batch, magic_at, 2, 1);
   put(batch, attributes_at, attributes, 2);
   put(batch, last_offset_delta_at, count - 1, 4);
