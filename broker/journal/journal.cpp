@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -25,7 +26,7 @@ constexpr std::uint64_t segment_bytes_min = 16u << 10;
 constexpr std::uint64_t segment_bytes_max = 2ull << 30;
 constexpr term local_term{1};  // a journal that is not replicated knows one term
 
-const options& checked(const options& with) {
+options checked(options with) {
   if (with.segment_bytes < segment_bytes_min || with.segment_bytes > segment_bytes_max ||
       with.segment_bytes % segment_header_bytes != 0) {
     throw error(errc::invalid_settings, "segment_bytes is " + std::to_string(with.segment_bytes) +
@@ -58,6 +59,7 @@ struct journal::impl {
   void settle(const recovered& found) {
     segment& tail = *found.segments.back();
     tail.begin_use();
+    durable_in = tail.id().value();
     writer->continue_at(tail, found.position);
     if (const write_failure failed = writer->mark(group_writer::marking::synced)) {
       throw error(errc::storage_error, (with.directory / failed.why).string());
@@ -153,6 +155,7 @@ struct journal::impl {
     for (const durable_entry& each : group) bytes += stored_bytes(each.payload.bytes);
     queued -= bytes;
     pool->note_written(bytes);
+    durable_in = group.back().payload.segment.value();
     entries_durable += group.size();
     publish_counters();
     reports->on_durable(std::move(group));
@@ -236,6 +239,7 @@ struct journal::impl {
   mutable std::mutex segments_mutex;
   std::map<generation, std::shared_ptr<segment>> in_use;
 
+  std::atomic<std::uint64_t> durable_in{0};  // generation of the segment with the last durable entry
   std::atomic<std::uint64_t> queued{0};
   std::atomic<std::uint64_t> entries_durable{0};
   std::atomic<std::uint64_t> bytes_written{0};
@@ -295,7 +299,9 @@ void journal::release(generation which) {
     const std::lock_guard lock(impl_->segments_mutex);
     const auto found = impl_->in_use.find(which);
     if (found == impl_->in_use.end()) return;
-    assert(std::next(found) != impl_->in_use.end());  // the last one is being written
+    if (which.value() >= impl_->durable_in) {
+      throw std::logic_error(segment_name(which) + " was released while it is being written");
+    }
     released = std::move(found->second);
     impl_->in_use.erase(found);
   }

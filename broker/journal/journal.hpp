@@ -169,7 +169,8 @@ class journal {
   std::vector<generation> segments() const;
   // Gives back a segment that holds nothing needed: no live batches, and it is older than the segment of the
   // replay point that the state has committed. It is reused once the last pin is gone. A crash may undo this:
-  // a segment that is there again after a restart is released again.
+  // a segment that is there again after a restart is released again. Throws std::logic_error for a segment
+  // that may still hold entries that are not durable.
   void release(generation segment);
 
   statistics stats() const;

@@ -204,22 +204,25 @@ bool segment_pool::prepare() {
   }
   const bool recycled = file.content != nullptr;
   outcome how = recycled ? outcome::done : create_file(id, file);
-  if (how == outcome::done) {
-    how = make_ready(id, file);
-    if (how == outcome::no_space) put_back(std::move(file));
-  }
+  const bool has_file = how == outcome::done;
+  if (has_file) how = make_ready(id, file);
   if (how == outcome::failed) return false;
   if (how == outcome::no_space) {
-    {
-      const std::lock_guard lock(mutex_);
-      full_ = true;
-    }
-    changed_.notify_all();
+    if (has_file) put_back(std::move(file));
+    report_full();
     return false;
   }
   admit(std::make_shared<segment>(id, std::move(file.content), with_.segment_bytes, recycled,
                                   weak_from_this()));
   return true;
+}
+
+void segment_pool::report_full() {
+  {
+    const std::lock_guard lock(mutex_);
+    full_ = true;
+  }
+  changed_.notify_all();
 }
 
 segment_pool::outcome segment_pool::create_file(generation id, spare_file& out) {

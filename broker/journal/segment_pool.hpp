@@ -91,6 +91,7 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   void admit(std::shared_ptr<segment> prepared);
   void choose_unwritten();  // under mutex_
   void put_back(spare_file unused);
+  void report_full();
   std::filesystem::path path_of(const std::string& name) const { return with_.directory / name; }
 
   disk& on_;

@@ -49,6 +49,7 @@ TEST_CASE_FIXTURE(native_fixture,
 
   std::vector<std::byte> read_back(bytes.size());
   std::vector<iovec> into;
+  into.reserve(read_back.size());
   for (std::byte& each : read_back) into.push_back({&each, 1});
   REQUIRE(!content.read(7, into, file::blocking::allowed));
   CHECK(read_back == bytes);

@@ -96,6 +96,7 @@ TEST_CASE("on a real disk, everything appended becomes durable in order, is read
   const skald::testing::temporary_directory directory;
   const options with = small_options(directory.path() / "journal");
   std::vector<std::string> texts;
+  texts.reserve(2'000);
   for (std::size_t i = 0; i < 2'000; ++i) {
     texts.push_back(std::to_string(i) + std::string(i % 700, char('a' + i % 26)));
   }

@@ -109,7 +109,7 @@ struct scene {
   }
   // One append per text, one group commit for them all (if they fit).
   void commit(const std::vector<std::string>& texts) {
-    for (const std::string& text : texts) static_cast<void>(append(text));
+    for (const std::string& text : texts) last_refusal = append(text);
     settle();
   }
   void settle() {
@@ -145,7 +145,7 @@ struct scene {
   }
   std::vector<std::string> files() {
     std::vector<std::string> names;
-    static_cast<void>(disk.list(with.directory, names));
+    if (disk.list(with.directory, names)) names.clear();
     return names;
   }
 
@@ -156,6 +156,7 @@ struct scene {
   std::vector<std::string> replayed;
   std::vector<replayed_entry> entries;  // of all opens; their bytes are gone
   recovery_report report;
+  std::error_code last_refusal;  // by the last append of commit()
 };
 
 }  // namespace skald::journal::testing

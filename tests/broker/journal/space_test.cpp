@@ -15,6 +15,13 @@ std::string sized(std::size_t bytes) {
 }
 constexpr std::size_t most_of_a_segment = 11'000;
 
+// Entries that take a segment each.
+std::vector<new_entry> segments_full(std::size_t count) {
+  std::vector<new_entry> entries(count);
+  for (new_entry& each : entries) each = entry_of(sized(most_of_a_segment));
+  return entries;
+}
+
 // Appends and commits entries of a segment each until refused; returns how many were accepted.
 std::size_t fill(scene& on, urgency how = urgency::normal) {
   for (std::size_t accepted = 0; accepted < 100; ++accepted) {
@@ -117,6 +124,16 @@ TEST_CASE("a pin may outlive its journal") {
   pin.reset();
   on.open();
   CHECK(on.log->segments().front() == first);
+}
+
+TEST_CASE("a segment with entries that are not yet durable cannot be released by mistake") {
+  scene on;
+  on.open();
+  on.commit({"one"});
+  for (int i = 0; i < 2; ++i) REQUIRE(!on.append(sized(most_of_a_segment)));
+  for (const generation each : on.log->segments()) CHECK_THROWS_AS(on.log->release(each), std::logic_error);
+  on.settle();
+  CHECK(on.seen->durable().size() == 3);
 }
 
 TEST_CASE("spares beyond the limit are removed") {
@@ -252,9 +269,7 @@ TEST_CASE("an append of several entries is accepted as a whole or not at all") {
   scene on;
   on.disk.set_capacity(5 * on.with.segment_bytes);
   on.open();
-  std::vector<new_entry> many;
-  for (int i = 0; i < 6; ++i) many.push_back(entry_of(sized(most_of_a_segment)));
-  CHECK(on.log->append(std::move(many)) == errc::storage_full);
+  CHECK(on.log->append(segments_full(6)) == errc::storage_full);
   on.settle();
   CHECK(on.seen->durable().empty());
   CHECK(on.log->queued_bytes() == 0);
@@ -266,18 +281,13 @@ TEST_CASE("a large append that was refused hears of it when there is room for al
   scene on;
   on.disk.set_capacity(5 * on.with.segment_bytes);
   on.open();
-  const auto many = [] {
-    std::vector<new_entry> entries;
-    for (int i = 0; i < 6; ++i) entries.push_back(entry_of(sized(most_of_a_segment)));
-    return entries;
-  };
-  CHECK(on.log->append(many()) == errc::storage_full);
+  CHECK(on.log->append(segments_full(6)) == errc::storage_full);
   on.settle();
   CHECK(on.seen->spaces() == 0);
   on.disk.set_capacity(10 * on.with.segment_bytes);
   on.settle();
   CHECK(on.seen->spaces() == 1);
-  CHECK(!on.log->append(many()));
+  CHECK(!on.log->append(segments_full(6)));
 }
 
 TEST_CASE("segment sizes that cannot work are refused") {
