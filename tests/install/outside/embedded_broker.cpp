@@ -7,7 +7,7 @@
 
 int main(int argc, char** argv) try {
   if (argc != 3) return 2;
-  skald::broker broker({.data_directory = argv[1], .port = 0, .segment_bytes = 4 << 20});
+  skald::broker broker({.data_directory = argv[1], .port = 0, .segment_bytes = 16 << 20});
   broker.start();
   const std::string command = std::string(argv[2]) + " 127.0.0.1:" + std::to_string(broker.port());
   const int status = std::system(command.c_str());
