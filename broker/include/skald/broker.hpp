@@ -1,12 +1,13 @@
-// The embedded broker: the whole of skaldd as an object, for tests and for programs that carry their own broker.
+// The embedded broker: the whole of skaldd as an object, for tests and for programs that carry their own
+// broker.
 //
 //   skald::broker broker({.data_directory = "data", .port = 0});
 //   broker.start();
 //   connect to 127.0.0.1:broker.port()
 //   broker.stop();
 //
-// Threading: start() and stop() are called by one thread; the broker runs threads of its own. The destructor stops
-// it. Errors: start() throws skald::error (storage_corrupt, storage_error, unsupported_version, or
+// Threading: start() and stop() are called by one thread; the broker runs threads of its own. The destructor
+// stops it. Errors: start() throws skald::error (storage_corrupt, storage_error, unsupported_version, or
 // cannot_connect when the port is in use), whose text says what to do. A failed fsync ends the process.
 #pragma once
 
@@ -22,10 +23,10 @@ namespace skald {
 struct broker_options {
   std::filesystem::path data_directory;
   std::string listen_address = "127.0.0.1";
-  std::uint16_t port = 7411;                       // 0: any free one
-  unsigned threads = 0;                            // network threads; 0: one per core
-  std::uint64_t segment_bytes = 128u << 20;        // of the journal
-  std::uint64_t memory_bytes_max = 192u << 20;     // budget for what is in flight
+  std::uint16_t port = 7411;                    // 0: any free one
+  unsigned threads = 0;                         // network threads; 0: one per core
+  std::uint64_t segment_bytes = 128u << 20;     // of the journal
+  std::uint64_t memory_bytes_max = 192u << 20;  // budget for what is in flight
   std::uint32_t connections_max = 20'000;
 };
 
