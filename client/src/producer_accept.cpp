@@ -18,6 +18,13 @@ std::size_t bytes_of(const message& what) {
   return protocol::batch_builder::record_bytes_max(what.key, what.value, what.headers);
 }
 
+// What record_bytes_max limits.
+std::size_t contents_of(const message& what) {
+  std::size_t bytes = what.key.value_or("").size() + what.value.value_or("").size();
+  for (const header& one : what.headers) bytes += one.key.size() + one.value.value_or("").size();
+  return bytes;
+}
+
 timestamp time_of(const message& what) {
   if (what.time) return *what.time;
   return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -85,18 +92,23 @@ std::uint32_t producer_core::choose(producer_topic& topic, const message& what) 
   return topic.keyless % partitions;
 }
 
-void producer_core::check_size(const producer_topic& topic, std::size_t bytes) const {
-  std::size_t limit = frame_bytes_max_ - frame_reserve_bytes;
-  if (topic.facts && topic.facts->record_bytes_max != 0)
-    limit = std::min<std::size_t>(limit, topic.facts->record_bytes_max);
-  if (topic.facts && topic.facts->batch_bytes_max != 0)
-    limit = std::min<std::size_t>(limit, topic.facts->batch_bytes_max - protocol::batch_header_bytes);
-  // Checked here although the broker checks as well: there, a record too large would take its batch with it.
-  if (bytes > limit)
-    throw error(errc::record_too_large, "a record of up to " + std::to_string(bytes) +
-                                            " bytes, as encoded, is over the " + std::to_string(limit) +
-                                            " bytes that topic \"" + topic.name +
-                                            "\" takes; split it, or raise the topic's record_bytes_max");
+// Checked here although the broker checks as well: there, a record too large would take its batch with it.
+void producer_core::check_size(const producer_topic& topic, const message& what, std::size_t bytes) const {
+  const auto refuse = [&](std::size_t size, std::size_t limit, const char* setting) {
+    throw error(errc::record_too_large, "a record of " + std::to_string(size) + " bytes is over the " +
+                                            std::to_string(limit) + " bytes that topic \"" + topic.name +
+                                            "\" takes; split it, or raise " + setting);
+  };
+  const std::size_t frame_limit = frame_bytes_max_ - frame_reserve_bytes;
+  if (bytes > frame_limit) refuse(bytes, frame_limit, "the broker's frame_bytes_max");
+  if (!topic.facts) return;
+  const std::size_t batch_limit = topic.facts->batch_bytes_max;
+  if (batch_limit != 0 && bytes + protocol::batch_header_bytes > batch_limit)
+    refuse(bytes + protocol::batch_header_bytes, batch_limit, "the topic's batch_bytes_max");
+  const std::size_t contents = contents_of(what);
+  const std::size_t record_limit = topic.facts->record_bytes_max;
+  if (record_limit != 0 && contents > record_limit)
+    refuse(contents, record_limit, "the topic's record_bytes_max");
 }
 
 producer_core::acceptance producer_core::accept(std::string_view name, const message& what, acknowledge ack,
@@ -104,16 +116,18 @@ producer_core::acceptance producer_core::accept(std::string_view name, const mes
   const std::size_t bytes = bytes_of(what);
   if (buffered_bytes_ > 0 && buffered_bytes_ + bytes > options_.buffer_bytes_max) return acceptance::full;
   producer_topic& topic = find_topic(name);
-  check_size(topic, bytes);
+  check_size(topic, what, bytes);
   record_terms terms{time_of(what), bytes, std::move(ack),
                      generation_,   now,   expires.value_or(now + options_.delivery_timeout)};
   if (terms.at < protocol::timestamp_min || terms.at > protocol::timestamp_max)
     throw error(errc::invalid_request,
                 "a record for topic \"" + topic.name + "\" has a timestamp outside the years 1970 to 9999");
-  if (topic.facts && topic.held.empty())
-    append(stream(topic, choose(topic, what)), what, std::move(terms));
-  else
+  if (topic.facts && topic.held.empty()) {
+    auto& to = stream(topic, choose(topic, what));
+    append(to, what, std::move(terms));
+  } else {
     hold(topic, what, std::move(terms));
+  }
   ++statistics_.accepted_records;
   return acceptance::accepted;
 }
@@ -131,8 +145,9 @@ void producer_core::release_held(producer_topic& topic, steady_time now) {
     auto& first = topic.held.front();
     const message what = first.what.view();
     try {
-      check_size(topic, first.buffered);
-      append(stream(topic, choose(topic, what)), what,
+      check_size(topic, what, first.buffered);
+      auto& to = stream(topic, choose(topic, what));  // may throw, and then first.ack is still needed
+      append(to, what,
              {first.at, first.buffered, std::move(first.ack), first.generation, now, first.expires});
     } catch (const error& refused) {
       fail_front(topic, {static_cast<errc>(refused.code().value()), refused.message()});

@@ -53,7 +53,7 @@ void producer_core::disconnected() {
     while (!stream->in_flight.empty()) {
       const batch_ptr batch = stream->in_flight.back();
       leave_flight(batch);
-      batch->in_doubt = !(stream->recovering && batch->ordinal > stream->refused_ordinal);
+      batch->in_doubt = !stream->cannot_be_stored(*batch);
       requeue(batch);
     }
     end_recovery(*stream);
@@ -119,11 +119,12 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
   auto& stream = *batch->home;
   auto& topic = *stream.topic;
   leave_flight(batch);
-  batch->in_doubt = false;
+  // A refusal that may pass says nothing about an earlier attempt whose answer was lost.
+  if (!is_transient(outcome.code)) batch->in_doubt = false;
   if (topic.facts && outcome.partitions > topic.facts->partitions)
     topic.facts->partitions = outcome.partitions;
 
-  const bool follows_refused = stream.recovering && batch->ordinal > stream.refused_ordinal;
+  const bool follows_refused = stream.follows_refused(*batch);
   if (outcome.code == errc::ok) {
     take_stored(stream, *batch);
     stream.refusals = 0;
@@ -131,7 +132,10 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
   } else if (outcome.code == errc::out_of_order_sequence && follows_refused) {
     requeue(batch);
   } else {
-    stream.refused_ordinal = follows_refused ? stream.refused_ordinal : batch->ordinal;
+    if (!follows_refused) {
+      stream.refused_ordinal = batch->ordinal;
+      stream.refused_surely = !batch->in_doubt;
+    }
     stream.recovering = true;
     const bool out_of_order = outcome.code == errc::out_of_order_sequence;
     if (out_of_order || outcome.code == errc::fenced_producer) stream.identity_lost = true;
@@ -151,6 +155,7 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
 void producer_core::take_stored(partition_stream& in, const sealed_batch& batch) {
   if (batch.ordinal < in.settled_ordinal) return;  // a later one is already known to be stored
   in.settled_ordinal = batch.ordinal;
+  in.established = true;
   in.settled_sequence = protocol::sequence_after(batch.stamped->base_sequence, batch.records);
 }
 
@@ -203,7 +208,7 @@ bool producer_core::give_identity(partition_stream& to) {
     return false;
   }
   to.identity = identity_;
-  to.identity_lost = false;
+  to.identity_lost = to.established = false;
   to.next_sequence = to.settled_sequence = 0;
   return true;
 }
@@ -211,7 +216,14 @@ bool producer_core::give_identity(partition_stream& to) {
 bool producer_core::may_send(partition_stream& from, steady_time now) {
   if (now < from.not_before || from.in_flight.size() >= batches_in_flight_max) return false;
   if (from.recovering && !from.in_flight.empty()) return false;
+  // To a broker that does not know the producer yet, any number is the first: were the first batch refused
+  // before it gets that far, the second would take its place.
+  if (!from.established && !from.in_flight.empty()) return false;
   if (from.waiting.empty() && !open_is_due(from, now)) return false;
+  // Nothing new goes behind a batch in doubt until that is settled: the broker recognises only the last few.
+  const bool is_new = from.waiting.empty() || !from.waiting.front()->in_doubt;
+  const auto doubtful = [](const batch_ptr& one) { return one->in_doubt; };
+  if (is_new && std::ranges::any_of(from.in_flight, doubtful)) return false;
   return give_identity(from);
 }
 
@@ -225,7 +237,9 @@ void producer_core::number(partition_stream& in, sealed_batch& batch) {
       batch.stamped = wanted;
     }
   }
-  in.next_sequence = protocol::sequence_after(batch.stamped->base_sequence, batch.records);
+  // A batch in doubt may be sent again after a later one is known to be stored: that one counts.
+  if (batch.ordinal > in.settled_ordinal)
+    in.next_sequence = protocol::sequence_after(batch.stamped->base_sequence, batch.records);
 }
 
 void producer_core::gather(producer_effects& effects, steady_time now) {
@@ -280,8 +294,7 @@ void producer_core::give_up(const batch_ptr& batch) {
   auto& stream = *batch->home;
   std::string text = std::to_string(batch->records) + " records for topic " + place(stream) +
                      " were not acknowledged in time";
-  const bool follows_refused = stream.recovering && batch->ordinal > stream.refused_ordinal;
-  const bool unknown = (batch->in_flight && !follows_refused) || batch->in_doubt;
+  const bool unknown = (batch->in_flight && !stream.cannot_be_stored(*batch)) || batch->in_doubt;
   if (unknown) {
     text += "; they may be stored or not";
     // If it is not, the next batch is found out of order, and the stream goes on under a new identity.

@@ -132,7 +132,7 @@ class producer_core {
   producer_topic& find_topic(std::string_view name);
   partition_stream& stream(producer_topic& topic, std::uint32_t partition);
   std::uint32_t choose(producer_topic& topic, const message& what);
-  void check_size(const producer_topic& topic, std::size_t bytes) const;
+  void check_size(const producer_topic& topic, const message& what, std::size_t bytes) const;
   void append(partition_stream& to, const message& what, record_terms terms);
   void hold(producer_topic& topic, const message& what, record_terms terms);
   void release_held(producer_topic& topic, steady_time now);

@@ -90,9 +90,17 @@ void producer_engine::accept_blocking(std::string_view topic, const message& wha
 }
 
 void producer_engine::flush(unique_function<void(std::exception_ptr)> done) {
-  const std::lock_guard lock(mutex_);
-  flushers_.push_back({core_.begin_flush(), std::move(done)});
-  schedule_pump();
+  std::exception_ptr refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) {
+      flushers_.push_back({core_.begin_flush(), std::move(done)});
+      schedule_pump();
+      return;
+    }
+    refused = exception_of(*closed_);
+  }
+  done(refused);
 }
 
 void producer_engine::on_delivery(std::function<void(const delivery_report&)> callback) {

@@ -48,12 +48,18 @@ struct partition_stream {
   std::int32_t settled_sequence = 0;  // after the last batch that is (or must be taken to be) stored
   std::uint64_t settled_ordinal = 0;  // which batch that was
   bool recovering = false;  // something was refused; nothing is sent until all in flight is answered
-  std::uint64_t refused_ordinal =
-      0;  // while recovering: the oldest batch refused; none behind it can be stored
+  std::uint64_t refused_ordinal = 0;  // while recovering: the oldest batch refused
+  bool refused_surely = false;  // and it is not stored from an earlier attempt either: nor is what follows it
   bool identity_lost = false;
-  unsigned refusals = 0;  // in a row
+  bool established = false;  // the broker has stored a batch of this identity, so that it will notice a hole
+  unsigned refusals = 0;     // in a row
   steady_time not_before{};
 
+  bool follows_refused(const sealed_batch& batch) const {
+    return recovering && batch.ordinal > refused_ordinal;
+  }
+  // The broker stores no batch behind a hole.
+  bool cannot_be_stored(const sealed_batch& batch) const { return refused_surely && follows_refused(batch); }
   bool idle() const { return open.builder.empty() && waiting.empty() && in_flight.empty(); }
 };
 

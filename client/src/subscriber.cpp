@@ -84,8 +84,7 @@ void subscriber::on_described(const result<incoming_frame>& answer) {
   const auto* ok = answer->header->body_as_DescribeTopicOk();
   if (ok == nullptr)
     return attach_failed({errc::protocol_error, "the broker answered DescribeTopic with something else"});
-  const auto partitions = ok->topic()->settings()->partitions().value_or(1);
-  if (const auto same = core_.described(topic_id(ok->topic()->topic_id()), partitions); !same)
+  if (const auto same = core_.described(topic_id(ok->topic()->topic_id())); !same)
     return attach_failed(same.error());
   subscribe();
 }
@@ -99,10 +98,10 @@ void subscriber::subscribe() {
   });
   auto frame = session.encode(request_id, [&](flatbuffers::FlatBufferBuilder& builder) {
     const auto topic = builder.CreateString(*core_.topic());
-    const auto positions = encode_starts(builder, core_.subscribe_positions());
-    return wire::CreateSubscribe(builder, id_, topic, positions,
-                                 static_cast<wire::Start>(core_.start().what()), core_.start().value(),
-                                 core_.begin_credit(), core_.delivery_bytes_max());
+    const auto order = core_.begin_attach();
+    const auto positions = encode_starts(builder, order.positions);
+    return wire::CreateSubscribe(builder, id_, topic, positions, static_cast<wire::Start>(order.start.what()),
+                                 order.start.value(), order.credit, core_.delivery_bytes_max());
   });
   session.submit({request_id, std::move(frame), what(), on_loss::fail, false, {}},
                  [weak = weak_from_this(), attempt = ++attempt_](const result<incoming_frame>& answer) {
@@ -117,11 +116,28 @@ void subscriber::on_subscribed(const result<incoming_frame>& answer) {
   const auto* ok = answer->header->body_as_SubscribeOk();
   if (ok == nullptr)
     return attach_failed({errc::protocol_error, "the broker answered Subscribe with something else"});
-  core_.attached(decode_offsets(ok->offsets()));
+  const auto back = core_.attached(decode_offsets(ok->offsets()));
+  if (back) return resume(*back);
   // Seeks that the old connection took with it have become part of the new subscription.
   while (!seeks_.empty()) finish_seek(seeks_.front().seek, {});
   finish_start({});
   send_credit();
+}
+
+void subscriber::resume(const subscriber_core::seek_order& order) {
+  send_seek(order, [weak = weak_from_this(), seek = order.seek,
+                    attempt = attempt_](const result<incoming_frame>& answer) {
+    const auto self = weak.lock();
+    if (!self || attempt != self->attempt_) return;
+    const auto* ok = answer ? answer->header->body_as_SeekOk() : nullptr;
+    if (!answer) return self->attach_failed(answer.error());
+    if (ok == nullptr)
+      return self->attach_failed({errc::protocol_error, "the broker answered Seek with something else"});
+    self->core_.sought(seek, decode_offsets(ok->offsets()));
+    self->core_.resumed();
+    while (!self->seeks_.empty()) self->finish_seek(self->seeks_.front().seek, {});
+    self->send_credit();
+  });
 }
 
 void subscriber::attach_failed(const failure& why) {
@@ -250,21 +266,24 @@ void subscriber::seek(std::vector<partition_start> to, std::optional<start_point
   });
   seeks_.push_back({seek, give_up, std::move(done)});
   // Without a subscription at the moment, the next one begins there.
-  if (core_.is_attached()) send_seek(*order);
+  if (core_.is_attached()) send_user_seek(*order);
   send_credit();
   connection_->kick();
 }
 
-void subscriber::send_seek(const subscriber_core::seek_order& order) {
+void subscriber::send_user_seek(const subscriber_core::seek_order& order) {
+  send_seek(order, [weak = weak_from_this(), seek = order.seek](const result<incoming_frame>& answer) {
+    if (const auto self = weak.lock()) self->on_sought(seek, answer);
+  });
+}
+
+void subscriber::send_seek(const subscriber_core::seek_order& order, session::answer_handler handler) {
   auto& session = connection_->session();
   const auto id = session.next_id();
   auto frame = session.encode(id, [&](flatbuffers::FlatBufferBuilder& builder) {
     return wire::CreateSeek(builder, id_, order.seek, encode_starts(builder, order.partitions));
   });
-  session.submit({id, std::move(frame), "seeking", on_loss::fail, false, {}},
-                 [weak = weak_from_this(), seek = order.seek](const result<incoming_frame>& answer) {
-                   if (const auto self = weak.lock()) self->on_sought(seek, answer);
-                 });
+  session.submit({id, std::move(frame), "seeking", on_loss::fail, false, {}}, std::move(handler));
   connection_->kick();
 }
 
@@ -278,7 +297,7 @@ void subscriber::on_sought(std::uint32_t seek, const result<incoming_frame>& ans
   const failure why =
       answer ? failure{errc::protocol_error, "the broker answered Seek with something else"} : answer.error();
   if (const auto back = core_.seek_failed(seek); !back.empty() && core_.is_attached())
-    if (const auto order = core_.seek(back)) send_seek(*order);
+    if (const auto order = core_.seek(back)) send_user_seek(*order);
   finish_seek(seek, why);
 }
 

@@ -52,7 +52,9 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   void attach_failed(const failure& why);
   void on_pushed(const incoming_frame& frame);
   void on_notice(const wire::SubscriptionNotice& notice);
-  void send_seek(const subscriber_core::seek_order& order);
+  void resume(const subscriber_core::seek_order& order);
+  void send_user_seek(const subscriber_core::seek_order& order);
+  void send_seek(const subscriber_core::seek_order& order, session::answer_handler handler);
   void on_sought(std::uint32_t seek, const result<incoming_frame>& answer);
   void finish_seek(std::uint32_t seek, const std::optional<failure>& why);
   void hand_out();

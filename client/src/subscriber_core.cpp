@@ -28,45 +28,55 @@ subscriber_core::subscriber_core(std::string_view topic, const subscribe_options
 
 // ---- attaching -------------------------------------------------------------------------------------------
 
-result<> subscriber_core::described(topic_id id, std::uint32_t partitions) {
+result<> subscriber_core::described(topic_id id) {
   if (topic_id_ && *topic_id_ != id)
     return failure{errc::unknown_topic, "topic \"" + *topic_ +
                                             "\" was deleted and created anew while there was no connection; "
                                             "subscribe again to read the new one"};
   topic_id_ = id;
-  partition_count_ = partitions;
   return {};
 }
 
-std::vector<partition_start> subscriber_core::subscribe_positions() const {
-  if (!ever_attached_) return chosen_;
-  std::vector<partition_start> positions;
-  for (const auto& [partition, state] : partitions_)
-    positions.push_back({partition, state.sought.value_or(start_point(state.next_received))});
-  if (!chosen_.empty()) return positions;
-  for (std::uint32_t i = 0; i < partition_count_; ++i)
-    if (!partitions_.contains(partition_id(i))) positions.push_back({partition_id(i), earliest});
-  return positions;
-}
-
-std::uint64_t subscriber_core::begin_credit() {
-  credit_due_ = 0;
+std::uint64_t subscriber_core::free_credit() const {
   // At least one byte, without which nothing could ever be delivered again.
   return credit_bytes_ > queued_bytes_ ? credit_bytes_ - queued_bytes_ : 1;
 }
 
-void subscriber_core::attached(const std::vector<partition_offset>& begins) {
+subscriber_core::subscribe_order subscriber_core::begin_attach() {
+  credit_due_ = 0;
+  if (!ever_attached_) return {chosen_, start_, free_credit()};
+  resuming_ = chosen_.empty();
+  if (resuming_) return {{}, earliest, 0};
+  subscribe_order order{{}, earliest, free_credit()};
+  for (const auto& [partition, state] : partitions_)
+    order.positions.push_back({partition, state.sought.value_or(start_point(state.next_received))});
+  return order;
+}
+
+std::optional<subscriber_core::seek_order> subscriber_core::attached(
+    const std::vector<partition_offset>& begins) {
   attached_ = ever_attached_ = true;
-  last_seek_ = 0;
-  for (auto& [partition, state] : partitions_) state.seek_min = 0;
+  last_seek_ = resuming_ ? 1 : 0;
+  seek_order order{last_seek_, {}};
+  for (auto& [partition, state] : partitions_) {
+    state.seek_min = last_seek_;
+    order.partitions.push_back({partition, state.sought.value_or(start_point(state.next_received))});
+  }
   for (const auto& begin : begins) {
     auto [found, is_new] = partitions_.try_emplace(begin.partition);
     auto& state = found->second;
-    if (!is_new && !state.sought) continue;  // it goes on where it was, or tells of a gap
+    if (!is_new && (resuming_ || !state.sought)) continue;  // it goes on where it was
     state.sought.reset();
     state.next_received = state.next_given = begin.offset;
     state.high_watermark = std::max(state.high_watermark, begin.offset);
   }
+  if (!resuming_) return std::nullopt;
+  return order;
+}
+
+void subscriber_core::resumed() {
+  resuming_ = false;
+  credit_due_ = free_credit();
 }
 
 // ---- deliveries ------------------------------------------------------------------------------------------
@@ -136,7 +146,7 @@ result<records> subscriber_core::take() {
 }
 
 std::uint64_t subscriber_core::take_credit() {
-  if (!attached_ || credit_due_ == 0) return 0;
+  if (!attached_ || resuming_ || credit_due_ == 0) return 0;
   if (credit_due_ < credit_bytes_ / credit_parts && !queue_.empty()) return 0;
   return std::exchange(credit_due_, 0);
 }

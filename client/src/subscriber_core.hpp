@@ -1,10 +1,11 @@
 // What a subscription does, without I/O: where it is in each partition, what waits to be received, how much
 // credit the broker has, and how to resume on a new connection.
 //
-// A connection's life: begin_attach() -> (DescribeTopic answered) described() -> subscribe_positions() ->
-// (SubscribeOk) attached() -> deliveries -> detached(). On the first connection the broker says where each
-// partition begins; on later ones every partition goes on at the first offset that has not arrived here.
-// Partitions that were added meanwhile begin at their first record.
+// A connection's life: (DescribeTopic answered) described() -> Subscribe -> attached() -> deliveries ->
+// detached(). On the first connection the broker says where each partition begins; on later ones every
+// partition goes on at the first offset that has not arrived here. A subscription to all partitions resumes
+// in two steps, since only one without a list of partitions is told of partitions to come: it subscribes
+// without credit, then seeks.
 //
 // Not thread safe.
 #pragma once
@@ -35,14 +36,22 @@ class subscriber_core {
 
   // ---- attaching ---------------------------------------------------------------------------------------
   // Fails with unknown_topic when it is not the topic that it was.
-  result<> described(topic_id id, std::uint32_t partitions);
-  // What to subscribe to now. Empty: all partitions, from start().
-  std::vector<partition_start> subscribe_positions() const;
-  start_point start() const { return start_; }
-  // The credit to give with the subscription.
-  std::uint64_t begin_credit();
-  void attached(const std::vector<partition_offset>& begins);
-  void detached() { attached_ = false; }
+  result<> described(topic_id id);
+  // What to subscribe to now, and with how much credit. No positions: all partitions, from `start`.
+  struct subscribe_order {
+    std::vector<partition_start> positions;
+    start_point start = earliest;
+    std::uint64_t credit = 0;
+  };
+  subscribe_order begin_attach();
+  // Returns what to seek before anything can be delivered, if anything; then resumed() is to be called.
+  struct seek_order {
+    std::uint32_t seek = 0;
+    std::vector<partition_start> partitions;
+  };
+  std::optional<seek_order> attached(const std::vector<partition_offset>& begins);
+  void resumed();
+  void detached() { attached_ = resuming_ = false; }
   bool is_attached() const { return attached_; }
 
   // ---- deliveries --------------------------------------------------------------------------------------
@@ -62,10 +71,6 @@ class subscriber_core {
 
   // ---- seeking -----------------------------------------------------------------------------------------
   // Nothing from before is given out any more. No partitions: all of them. Returns what to tell the broker.
-  struct seek_order {
-    std::uint32_t seek = 0;
-    std::vector<partition_start> partitions;
-  };
   result<seek_order> seek(const std::vector<partition_start>& to);
   result<seek_order> seek_all(start_point to);
   void sought(std::uint32_t seek, const std::vector<partition_offset>& begins);
@@ -87,6 +92,7 @@ class subscriber_core {
 
   partition_state& state_of(partition_id partition, offset first);
   void fail(const failure& why);
+  std::uint64_t free_credit() const;
 
   std::shared_ptr<const std::string> topic_;
   std::shared_ptr<decoder_pool> decoders_ = std::make_shared<decoder_pool>();
@@ -96,9 +102,10 @@ class subscriber_core {
   std::uint32_t delivery_bytes_max_;
 
   std::optional<topic_id> topic_id_;
-  std::uint32_t partition_count_ = 0;
+
   bool attached_ = false;
   bool ever_attached_ = false;
+  bool resuming_ = false;  // attached, but not yet where it was
   std::map<partition_id, partition_state> partitions_;
   std::deque<std::shared_ptr<received_batches>> queue_;
   std::uint64_t queued_bytes_ = 0;
