@@ -134,7 +134,8 @@ lmdb_store::lmdb_store(const std::filesystem::path& directory, std::uint64_t map
   attempt(mdb_txn_begin(environment_, nullptr, read_only ? MDB_RDONLY : 0u, &opened));
   transaction opening(opened);
   for (std::size_t i = 0; i < table_count; ++i) {
-    const int code = mdb_dbi_open(opened, names[i].data(), read_only ? 0u : MDB_CREATE, &tables_[i]);
+    const int code =
+        mdb_dbi_open(opened, std::string(names[i]).c_str(), read_only ? 0u : MDB_CREATE, &tables_[i]);
     if (code != 0) opening.reset();  // before the environment is closed
     attempt(code);
   }
@@ -183,8 +184,8 @@ std::optional<std::string> lmdb_store::get(table_id table, std::string_view key)
   return found;
 }
 
-// LMDB reports a short write, which is how a disk usually fills up, as EIO. Trying again is safe either way: a
-// transaction that failed is referred to by nothing, and the next one writes all of its pages anew.
+// LMDB reports a short write, which is how a disk usually fills up, as EIO. Trying again is safe either way:
+// a transaction that failed is referred to by nothing, and the next one writes all of its pages anew.
 bool lmdb_store::is_full(int code) const {
   if (code != EIO) return code == ENOSPC;
   constexpr std::uint64_t hardly_anything = 1u << 20;
