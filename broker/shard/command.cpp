@@ -23,15 +23,6 @@ timestamp at_ms(std::int64_t value) {
   return timestamp(std::chrono::milliseconds(value));
 }
 
-template <class Number>
-flatbuffers::Optional<Number> optional_field(const std::optional<Number>& value) {
-  return value ? flatbuffers::Optional<Number>(*value) : flatbuffers::nullopt;
-}
-template <class Number>
-std::optional<Number> optional_value(const flatbuffers::Optional<Number>& field) {
-  return field ? std::optional<Number>(*field) : std::nullopt;
-}
-
 // ---- writing ----
 
 using flatbuffers::FlatBufferBuilder;
@@ -43,11 +34,10 @@ any_offset as_any(flatbuffers::Offset<Table> table) {
 }
 
 any_offset write(FlatBufferBuilder& to, const append_command& c) {
-  return as_any(fb::CreateAppend(
-      to, c.to.topic.value(), c.to.partition.value(), c.records, c.batch_bytes, c.record_bytes_largest,
-      ms(c.timestamp_max), ms(c.now),
-      c.producer ? flatbuffers::Optional<std::uint64_t>(c.producer->value()) : flatbuffers::nullopt,
-      c.epoch.value(), c.base_sequence));
+  return as_any(fb::CreateAppend(to, c.to.topic.value(), c.to.partition.value(), c.records, c.batch_bytes,
+                                 c.record_bytes_largest, ms(c.timestamp_max), ms(c.now),
+                                 c.producer ? std::optional(c.producer->value()) : std::nullopt,
+                                 c.epoch.value(), c.base_sequence));
 }
 any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
   const topic_settings& with = c.settings;
@@ -58,9 +48,8 @@ any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
 }
 any_offset write(FlatBufferBuilder& to, const alter_topic_command& c) {
   const topic_changes& of = c.changes;
-  const auto changes = fb::CreateChanges(
-      to, optional_field(of.partitions), optional_field(of.retention_bytes), optional_field(of.retention_ms),
-      optional_field(of.bytes_max), optional_field(of.record_bytes_max), optional_field(of.batch_bytes_max));
+  const auto changes = fb::CreateChanges(to, of.partitions, of.retention_bytes, of.retention_ms, of.bytes_max,
+                                         of.record_bytes_max, of.batch_bytes_max);
   return as_any(fb::CreateAlterTopic(to, c.topic.value(), changes, c.partitions_max));
 }
 any_offset write(FlatBufferBuilder& to, const delete_topic_command& c) {
@@ -93,7 +82,7 @@ state::partition_key partition_of(const auto& table) {
 }
 
 append_command read(const fb::Append& t) {
-  const auto producer = optional_value(t.producer());
+  const auto producer = t.producer();
   return {.to = partition_of(t),
           .records = t.records(),
           .batch_bytes = t.batch_bytes(),
@@ -120,12 +109,12 @@ create_topic_command read(const fb::CreateTopic& t) {
 alter_topic_command read(const fb::AlterTopic& t) {
   const fb::Changes& c = *t.changes();
   return {.topic = topic_id(t.topic()),
-          .changes = {.partitions = optional_value(c.partitions()),
-                      .retention_bytes = optional_value(c.retention_bytes()),
-                      .retention_ms = optional_value(c.retention_ms()),
-                      .bytes_max = optional_value(c.bytes_max()),
-                      .record_bytes_max = optional_value(c.record_bytes_max()),
-                      .batch_bytes_max = optional_value(c.batch_bytes_max())},
+          .changes = {.partitions = c.partitions(),
+                      .retention_bytes = c.retention_bytes(),
+                      .retention_ms = c.retention_ms(),
+                      .bytes_max = c.bytes_max(),
+                      .record_bytes_max = c.record_bytes_max(),
+                      .batch_bytes_max = c.batch_bytes_max()},
           .partitions_max = t.partitions_max()};
 }
 delete_topic_command read(const fb::DeleteTopic& t) {

@@ -179,10 +179,10 @@ void shard::impl::release_held() {
     std::vector<proposer> proposers = next.proposers;
     const failure why = propose_now(std::move(next));
     if (!why) continue;
-    for (proposer& who : proposers) {
+    for (const proposer& who : proposers) {
       effect refused;
       refused.why = why;
-      complete(std::move(who), std::move(refused));
+      complete(who, std::move(refused));
     }
   }
 }
@@ -224,7 +224,7 @@ void shard::impl::on_committed(std::vector<committed_entry> entries) {
     return broken(why);
   }
   // Whoever is told may call the shard again, so everything is applied first.
-  for (auto& [who, what] : outcomes) complete(std::move(who), std::move(what));
+  for (auto& [who, what] : outcomes) complete(who, std::move(what));
   watchers_.tell();
   if (flusher_.due()) flusher_.start();
   if (!tables_.garbage.empty()) collect_garbage();
@@ -235,8 +235,8 @@ void shard::impl::on_space() {
   if (std::exchange(warned_of_full_, false)) options_.warn("there is room on disk again");
 }
 
-void shard::impl::complete(proposer who, effect what) {
-  if (who.done) who.done(std::move(what));
+void shard::impl::complete(const proposer& who, effect what) {
+  if (who.done) return who.done(std::move(what));
   if (who.group == nullptr) return;
   append_result& result = who.group->results[who.index];
   result.duplicate = what.duplicate;

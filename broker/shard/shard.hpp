@@ -181,8 +181,8 @@ class shard {
   // ---- topics ----
   using topic_done = std::function<void(failure, topic_info)>;
   void create_topic(std::string name, topic_settings settings, bool if_absent, topic_done done);
-  void alter_topic(std::string name, topic_changes changes, topic_done done);
-  void delete_topic(std::string name, std::function<void(failure)> done);
+  void alter_topic(std::string_view name, topic_changes changes, topic_done done);
+  void delete_topic(std::string_view name, std::function<void(failure)> done);
   std::optional<topic_info> describe_topic(std::string_view name) const;
   // In order of name, those greater than `after`; without their partitions.
   std::vector<topic_info> list_topics(std::string_view after, std::size_t limit, bool& more) const;

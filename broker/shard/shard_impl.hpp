@@ -46,6 +46,8 @@ struct proposal {
 };
 
 struct shard::impl final : commit_log::listener, flusher::listener {
+  friend class shard;
+
   // What production uses where a simulation brings its own.
   struct own_parts {
     std::unique_ptr<state::lmdb_store> store;
@@ -76,7 +78,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   void on_committed(std::vector<committed_entry> entries) override;
   void on_space() override;
   effect apply(const committed_entry& entry);
-  static void complete(proposer who, effect what);
+  static void complete(const proposer& who, effect what);
 
   // ---- requests ----
   void append(std::vector<append_request> batches, durability wanted, append_done done);
@@ -97,6 +99,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   void relocate_if_worthwhile();
   bool segments_to_win() const;
 
+ private:
   options options_;
   wall_clock& clock_;
   executor& executor_;

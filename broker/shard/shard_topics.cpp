@@ -63,7 +63,7 @@ void shard::create_topic(std::string name, topic_settings settings, bool if_abse
   if (why) self.post([tell, why](impl&) { (*tell)(why, {}); });
 }
 
-void shard::alter_topic(std::string name, topic_changes changes, topic_done done) {
+void shard::alter_topic(std::string_view name, topic_changes changes, topic_done done) {
   impl& self = *impl_;
   const auto tell = std::make_shared<topic_done>(std::move(done));
   failure why;
@@ -83,15 +83,15 @@ void shard::alter_topic(std::string name, topic_changes changes, topic_done done
         (*tell)(std::move(altered.why), self.info_of(altered.topic, true));
       });
   } else {
-    why = {errc::unknown_topic, "there is no topic '" + name + "'"};
+    why = {errc::unknown_topic, "there is no topic '" + std::string(name) + "'"};
   }
   if (why) self.post([tell, why](impl&) { (*tell)(why, {}); });
 }
 
-void shard::delete_topic(std::string name, std::function<void(failure)> done) {
+void shard::delete_topic(std::string_view name, std::function<void(failure)> done) {
   impl& self = *impl_;
   const auto tell = std::make_shared<std::function<void(failure)>>(std::move(done));
-  failure why{errc::unknown_topic, "there is no topic '" + name + "'"};
+  failure why{errc::unknown_topic, "there is no topic '" + std::string(name) + "'"};
   if (const auto id = self.machine_.find(name)) {
     why = self.propose(delete_topic_command{*id}, journal::urgency::frees_space,
                        [tell](effect deleted) { (*tell)(std::move(deleted.why)); });

@@ -66,12 +66,12 @@ void shard::impl::on_flush_failed(const skald::failure& why) {
     return fatal_(why.message);
   }
   options_.warn(why.message + "; publishing is refused until there is room");
-  for (proposal& held : std::exchange(held_, {})) {
+  for (const proposal& held : std::exchange(held_, {})) {
     held_bytes_ -= held.bytes();
-    for (proposer& who : held.proposers) {
+    for (const proposer& who : held.proposers) {
       effect refused;
       refused.why = {errc::storage_full, why.message};
-      complete(std::move(who), std::move(refused));
+      complete(who, std::move(refused));
     }
   }
   finish_stop_if_idle();
