@@ -27,7 +27,7 @@ class child_process {
   // Starts `program`; `environment` is "NAME=value" and adds to this process's. Throws std::system_error.
   child_process(const std::string& program, const std::vector<std::string>& arguments,
                 const std::vector<std::string>& environment = {});
-  // Kills it if it still runs.
+  // Kills it if it still runs; so does the end of the thread that made it.
   ~child_process();
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
