@@ -16,7 +16,10 @@ TEST_CASE("every mistake on the command line is named, with exit code 2") {
       {{"pub", "a", "m", "--partition", "-1"}, "--partition: "},
       {{"sub", "a", "--partition", "0,-1"}, "--partition: "},
       {{}, "skald: a command is required; see skald --help\n"},
-      {{"frobnicate"}, "see skald --help\n"},
+      {{"frobnicate"}, "skald: there is no command 'frobnicate'; see skald --help\n"},
+      {{"topic", "make"}, "skald: there is no command 'make'; see skald topic --help\n"},
+      {{"status", "--frob"}, "skald: unexpected argument '--frob'; see skald status --help\n"},
+      {{"topic", "create", "a", "b"}, "skald: unexpected argument 'b'; see skald topic create --help\n"},
       {{"--frob", "status"}, "see skald"},
       {{"topic"}, "skald: a command is required; see skald topic --help\n"},
       {{"topic", "create"}, "skald: NAME is required; see skald topic create --help\n"},
@@ -44,7 +47,7 @@ TEST_CASE("every mistake on the command line is named, with exit code 2") {
       {{"sub"}, "skald: TOPIC is required; see skald sub --help\n"},
       {{"sub", "a", "--from", "newest"},
        "--from: 'newest' is no place to start from; write earliest, latest, "},
-      {{"sub", "a", "--format", "%q"}, "--format: format: unknown escape '%q' at position 1; "},
+      {{"sub", "a", "--format", "%q"}, "--format: unknown escape '%q' at position 1; "},
       {{"sub", "a", "--format", "yaml"}, "is neither text, json or raw nor a template"},
       {{"sub", "a", "--partition", "x"}, "--partition"},
       {{"sub", "a", "--count", "-1"}, "--count"},
@@ -126,7 +129,7 @@ TEST_CASE("an unknown topic is named, whatever is done with it") {
     CAPTURE(ended.errors);
     CHECK(ended.exit_code == 1);
     CHECK(ended.errors.starts_with("skald: "));
-    CHECK(contains(ended.errors, "nowhere"));
+    CHECK(contains(ended.errors, "'nowhere'; create it with: skald topic create nowhere\n"));
   }
 }
 

@@ -70,14 +70,14 @@ TEST_CASE("a newline follows unless the template ends in a separator of its own"
 }
 
 TEST_CASE("a mistake in a template is named with its position") {
-  CHECK(refused("%k %q").starts_with("format: unknown escape '%q' at position 4; known are %k"));
-  CHECK(refused("%").starts_with("format: unknown escape '%' at position 1"));
-  CHECK(refused("100%").starts_with("format: unknown escape '%' at position 4"));
-  CHECK(refused("\\q").starts_with("format: unknown escape '\\q' at position 1"));
-  CHECK(refused("%v\\").starts_with("format: unknown escape '\\' at position 3"));
-  CHECK(refused("\\x4").starts_with("format: unknown escape '\\x4' at position 1"));
-  CHECK(refused("\\xzz").starts_with("format: unknown escape '\\xzz' at position 1"));
-  CHECK(refused("\\c%v").starts_with("format: only the end may be '\\c' at position 1"));
+  CHECK(refused("%k %q").starts_with("unknown escape '%q' at position 4; known are %k"));
+  CHECK(refused("%").starts_with("unknown escape '%' at position 1"));
+  CHECK(refused("100%").starts_with("unknown escape '%' at position 4"));
+  CHECK(refused("\\q").starts_with("unknown escape '\\q' at position 1"));
+  CHECK(refused("%v\\").starts_with("unknown escape '\\' at position 3"));
+  CHECK(refused("\\x4").starts_with("unknown escape '\\x4' at position 1"));
+  CHECK(refused("\\xzz").starts_with("unknown escape '\\xzz' at position 1"));
+  CHECK(refused("\\c%v").starts_with("only the end may be '\\c' at position 1"));
 }
 
 TEST_CASE("a misspelt format is not taken for a template") {

@@ -1,5 +1,7 @@
 #include "tools/cli/command.hpp"
 
+#include "tools/cli/text_encoding.hpp"
+
 namespace skald::cli {
 
 blocking_client connect(const global_options& globals) {
@@ -16,6 +18,15 @@ blocking_client connect(const global_options& globals) {
                                                        "\n  start a broker with: skaldd --data-dir DIR\n"
                                                        "  or name another with -b HOST:PORT or SKALD_BROKER");
   }
+}
+
+error about(const std::string& topic, const error& failed) {
+  std::string message = failed.message();
+  if (message.find("'" + topic + "'") == std::string::npos) {
+    message = "topic '" + printable(topic) + "': " + message;
+  }
+  if (failed.code() == errc::unknown_topic) message += "; create it with: skald topic create " + topic;
+  return {static_cast<errc>(failed.code().value()), message};
 }
 
 command_error to_command_error(const error& failed) {

@@ -9,7 +9,6 @@
 #include <skald/blocking_client.hpp>
 
 #include "tools/cli/exit_code.hpp"
-#include "tools/cli/text_encoding.hpp"
 
 namespace skald::cli {
 
@@ -38,15 +37,16 @@ blocking_client connect(const global_options& globals);
 // How a command ends that failed like this.
 command_error to_command_error(const error& failed);
 
-// Runs `work`; an error of it that does not name the topic itself gets the name in front.
+// What `failed` says about `topic`: with the name in front where the broker left it out, and with what to do.
+error about(const std::string& topic, const error& failed);
+
+// Runs `work`, and lets its errors say which topic they are about.
 template <class Work>
 auto about_topic(const std::string& topic, Work work) {
   try {
     return work();
   } catch (const error& failed) {
-    if (failed.message().find("'" + topic + "'") != std::string::npos) throw;
-    throw error(static_cast<errc>(failed.code().value()),
-                "topic '" + printable(topic) + "': " + failed.message());
+    throw about(topic, failed);
   }
 }
 

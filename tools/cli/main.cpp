@@ -2,12 +2,15 @@
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/quantity.hpp"
+#include "tools/cli/text_encoding.hpp"
 
 namespace {
 
@@ -56,14 +59,32 @@ class help_formatter final : public CLI::Formatter {
   }
 };
 
-// "skald topic create", as far as the command line got.
-std::string parsed_command(const CLI::App& app) {
-  std::string command = app.get_name();
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    command += " " + at->get_name();
+// What the command line named, outermost first: `skald`, then perhaps `topic` and `create`.
+std::vector<const CLI::App*> parsed_commands(const CLI::App& app) {
+  std::vector<const CLI::App*> commands{&app};
+  while (!commands.back()->get_subcommands().empty()) {
+    commands.push_back(commands.back()->get_subcommands().front());
   }
-  return command;
+  return commands;
+}
+
+// A usage error in our words. CLI11 calls every command a subcommand, and does not say what it did not expect
+// to be one.
+std::string describe(const CLI::ParseError& error, const CLI::App& app) {
+  std::string command;
+  std::optional<std::string> unexpected;
+  for (const CLI::App* each : parsed_commands(app)) {
+    command += (command.empty() ? "" : " ") + each->get_name();
+    if (const auto left = each->remaining(); !left.empty()) unexpected = printable(left.front());
+  }
+  std::string what = error.what();
+  if (what == "A subcommand is required") {
+    const bool named = unexpected && !unexpected->starts_with('-');
+    what = named ? "there is no command '" + *unexpected + "'" : "a command is required";
+  } else if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) && unexpected) {
+    what = "unexpected argument '" + *unexpected + "'";
+  }
+  return what + "; see " + command + " --help";
 }
 
 exit_code run(int argc, char** argv) {
@@ -100,10 +121,7 @@ exit_code run(int argc, char** argv) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       return app.exit(error) == 0 ? exit_code::ok : exit_code::failed;
     }
-    // CLI11 calls every command a subcommand, of whatever.
-    const bool no_command = std::string_view(error.what()) == "A subcommand is required";
-    complain((no_command ? "a command is required" : error.what()) + ("; see " + parsed_command(app)) +
-             " --help");
+    complain(describe(error, app));
     return exit_code::usage;
   }
   return chosen();

@@ -24,7 +24,7 @@ int hex_digit(char c) {
 
 failure bad_template(std::string_view text, std::size_t at, std::size_t length, std::string_view why) {
   return {errc::invalid_request,
-          "format: " + std::string(why) + " '" + printable(text.substr(at, length)) + "' at position " +
+          std::string(why) + " '" + printable(text.substr(at, length)) + "' at position " +
               std::to_string(at + 1) +
               "; known are %k %v %h %p %o %t %T %n %% and \\n \\t \\r \\0 \\\\ \\xHH \\c"};
 }

@@ -40,9 +40,12 @@ void progress::clear() {
 
 std::string describe_progress(std::string_view verb, std::uint64_t records, std::uint64_t bytes,
                               double records_per_second) {
-  return std::string(verb) + " " + format_count(records) + (records == 1 ? " record, " : " records, ") +
-         format_size(bytes) + ", " + format_count(static_cast<std::uint64_t>(records_per_second)) +
-         " records/s";
+  std::string text = std::string(verb) + " " + format_count(records) +
+                     (records == 1 ? " record, " : " records, ") + format_size(bytes);
+  // The rate of a handful is that of somebody typing.
+  if (records >= 1000)
+    text += ", " + format_count(static_cast<std::uint64_t>(records_per_second)) + " records/s";
+  return text;
 }
 
 }  // namespace skald::cli

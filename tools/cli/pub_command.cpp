@@ -149,9 +149,12 @@ json::object report_json(const pub_options& options, const publisher& to, const 
   json::array ranges;
   for (const line_range& range : to.acknowledged().ranges())
     ranges.push_back(json::array{range.first, range.last});
-  json::object object{
-      {"topic", options.topic}, {"records", to.acknowledged_records()},    {"bytes", to.sent_bytes()},
-      {"seconds", seconds},     {"acknowledged_lines", std::move(ranges)}, {"failed", nullptr}};
+  json::object object{{"topic", options.topic},
+                      {"records", to.acknowledged_records()},
+                      {"bytes", to.sent_bytes()},
+                      {"elapsed_ms", static_cast<std::int64_t>(seconds * 1e3)},
+                      {"acknowledged_lines", std::move(ranges)},
+                      {"failed", nullptr}};
   if (stopped) {
     object["failed"] = {{"first_line", stopped->lines.first},
                         {"last_line", stopped->lines.last},
@@ -180,8 +183,8 @@ exit_code report(const global_options& globals, const pub_options& options, cons
   if (globals.json) print(json::serialize(report_json(options, to, stopped, seconds)) + "\n");
   if (!stopped) {
     if (progress::wanted(globals.quiet || globals.json, false)) {
-      const double rate = static_cast<double>(to.acknowledged_records()) / std::max(seconds, 1e-9);
-      complain(describe_progress("published", to.acknowledged_records(), to.sent_bytes(), rate));
+      complain(describe_progress("published", to.acknowledged_records(), to.sent_bytes(),
+                                 static_cast<double>(to.acknowledged_records()) / std::max(seconds, 1e-9)));
     }
     return exit_code::ok;
   }

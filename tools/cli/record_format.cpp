@@ -56,7 +56,7 @@ result<record_format> record_format::parse(std::string_view name) {
   if (name.find_first_of("%\\") == std::string_view::npos) {
     return failure{
         errc::invalid_request,
-        "format: '" + printable(name) +
+        "'" + printable(name) +
             "' is neither text, json or raw nor a template such as '%k: %v'; see skald sub --help"};
   }
   auto parsed = message_template::parse(name);

@@ -58,8 +58,8 @@ std::string to_text(const broker_status& status, const std::string& address) {
   facts.add(
       {"in since start", format_count(status.records_in) + " records, " + format_size(status.bytes_in)});
   facts.add({"out since start", format_size(status.bytes_out)});
-  facts.add({"memory",
-             format_size(status.memory_bytes) + " in flight of " + format_size(status.memory_budget_bytes)});
+  facts.add({"memory", format_size(status.memory_bytes) + " in use; " +
+                           format_size(status.memory_budget_bytes) + " may be in flight"});
   facts.add({"journal", format_size(status.journal_live_bytes) + " live of " +
                             format_size(status.journal_bytes) + " in " +
                             format_count(status.journal_segments) + " segments, " +
