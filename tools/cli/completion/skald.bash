@@ -1,7 +1,7 @@
 # Completion of skald(1) for bash: commands, options, their values, and the names of topics, which the broker is
 # asked for and given half a second to answer.
 #
-# Installed as share/bash-completion/completions/skald; or: source tools/cli/completion/skald.bash
+# Installed as share/bash-completion/completions/skald.bash; or: source tools/cli/completion/skald.bash
 
 # Prints the names of the broker's topics; nothing when it cannot be asked. Arguments: -b HOST:PORT, if given.
 _skald_topics() {
