@@ -20,7 +20,7 @@ TEST_CASE("nothing is acknowledged at first") {
 
 TEST_CASE("neighbours make one range") {
   acknowledged_lines lines;
-  for (const std::uint64_t line : {4, 1, 2, 9, 3, 10, 3}) lines.mark(line);
+  for (const unsigned line : {4u, 1u, 2u, 9u, 3u, 10u, 3u}) lines.mark(line);
   CHECK(lines.count() == 6);
   CHECK(lines.ranges() == ranges{{1, 4}, {9, 10}});
   CHECK(lines.describe("line") == "lines 1-4 and 9-10");
@@ -52,7 +52,7 @@ TEST_CASE("the description names the kind of input and sums up what is too much"
   acknowledged_lines lines;
   lines.mark(1);
   CHECK(lines.describe("message") == "message 1");
-  for (const std::uint64_t line : {3, 5, 6, 8}) lines.mark(line);
+  for (const unsigned line : {3u, 5u, 6u, 8u}) lines.mark(line);
   CHECK(lines.describe("line") == "lines 1, 3, 5-6 and 8");
   CHECK(lines.describe("line", 2) == "lines 1, 3 and 3 more in 2 ranges up to 8");
 }

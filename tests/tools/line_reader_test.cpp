@@ -76,6 +76,7 @@ TEST_CASE("a line is there as soon as its newline is") {
 
 TEST_CASE("lines across many buffers, and larger than one, come whole") {
   std::vector<std::string> written;
+  written.reserve(402);
   for (std::size_t i = 0; i < 400; ++i)
     written.emplace_back(i * 97 % 40'000, static_cast<char>('a' + i % 26));
   written.emplace_back(5'000'000, 'x');

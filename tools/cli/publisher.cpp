@@ -106,8 +106,10 @@ void publisher::refresh_partitions() {
   try {
     partitions_ = std::max(partitions_, broker_.describe_topic(topic_).settings.partitions.value_or(1));
     on_their_way_.resize(partitions_);
-  } catch (const error&) {
-    // The producer finds out by itself what is wrong, and says so.
+  } catch (const error& failed) {
+    // The producer finds out by itself about what stays wrong, and says so; a topic that is gone does not
+    // pass.
+    if (failed.code() == errc::unknown_topic) throw;
   }
 }
 

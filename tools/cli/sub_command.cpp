@@ -189,6 +189,7 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
       true);
   blocking_client broker = connect(globals);
   std::vector<partition_id> partitions;
+  partitions.reserve(options.partitions.size());
   for (const std::uint32_t number : options.partitions) partitions.emplace_back(number);
   std::ranges::sort(partitions);
   partitions.erase(std::ranges::unique(partitions).begin(), partitions.end());

@@ -131,7 +131,11 @@ exit_code list(const global_options& globals, bool names_only) {
   for (const topic_info& topic : topics) {
     std::string retention = age_limit_text(topic.settings.retention_ms);
     if (const std::string size = size_limit_text(topic.settings.retention_bytes); size != "unlimited") {
-      retention = retention == "unlimited" ? size : retention + ", " + size;
+      if (retention == "unlimited") {
+        retention = size;
+      } else {
+        retention.append(", ").append(size);
+      }
     }
     rows.add({topic.name, format_count(topic.settings.partitions.value_or(0)), format_count(topic.records),
               format_size(topic.bytes), retention});
