@@ -82,8 +82,6 @@ std::uint32_t producer_core::choose(producer_topic& topic, const message& what) 
   const auto partitions = topic.facts->partitions;
   if (what.partition) {
     if (what.partition->value() < partitions) return what.partition->value();
-    topic.refresh = true;  // it may have been added just now
-    wants_poll_ = true;
     throw error(errc::unknown_partition, "topic \"" + topic.name + "\" has no partition " +
                                              std::to_string(what.partition->value()) +
                                              ", its partitions are 0 to " + std::to_string(partitions - 1));
@@ -122,7 +120,10 @@ producer_core::acceptance producer_core::accept(std::string_view name, const mes
   if (terms.at < protocol::timestamp_min || terms.at > protocol::timestamp_max)
     throw error(errc::invalid_request,
                 "a record for topic \"" + topic.name + "\" has a timestamp outside the years 1970 to 9999");
-  if (topic.facts && topic.held.empty()) {
+  // A partition not known here may have been added since the topic was described: the broker is asked before
+  // such a record is refused.
+  const bool known = topic.facts && !(what.partition && what.partition->value() >= topic.facts->partitions);
+  if (known && topic.held.empty()) {
     auto& to = stream(topic, choose(topic, what));
     append(to, what, std::move(terms));
   } else {

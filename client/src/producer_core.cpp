@@ -78,7 +78,7 @@ void producer_core::described(const std::string& name, const result<topic_facts>
   const auto found = topics_.find(name);
   if (found == topics_.end()) return;
   auto& topic = *found->second;
-  topic.asked = topic.refresh = false;
+  topic.asked = false;
   wants_poll_ = true;
   if (facts) {
     topic.facts = *facts;
@@ -281,8 +281,7 @@ void producer_core::ask(producer_effects& effects, steady_time now) {
   if (identity_wanted_ && !identity_asked_ && now >= identity_not_before_ && !active_.empty())
     effects.initialise = identity_asked_ = true;
   for (const auto& [name, topic] : topics_) {
-    const bool wanted = topic->refresh || (!topic->facts && !topic->held.empty());
-    if (!wanted || topic->asked || now < topic->ask_not_before) continue;
+    if (topic->held.empty() || topic->asked || now < topic->ask_not_before) continue;
     topic->asked = true;
     effects.describe.push_back(name);
   }

@@ -74,11 +74,10 @@ struct producer_topic {
   };
   std::string name;
   std::optional<topic_facts> facts;
-  bool refresh = false;  // ask again although facts are there
   bool asked = false;
   steady_time ask_not_before{};
   std::string trouble;
-  std::deque<held_record> held;  // until the facts are known
+  std::deque<held_record> held;  // until the facts are known, or known to be current
   std::vector<std::unique_ptr<partition_stream>> streams;
   std::uint32_t keyless = 0;  // the partition of records without a key, until its batch is sealed
   std::size_t batch_bytes = 0;

@@ -45,6 +45,8 @@ subscriber::subscriber(std::shared_ptr<detail::connection> through, std::string_
 // ---- attaching -------------------------------------------------------------------------------------------
 
 void subscriber::start(steady_time deadline, completion<subscription> done) {
+  if (connection_->session().closed())
+    return done.fail(exception_of({errc::closed, "the client is closed: " + what()}));
   started_ = std::move(done);
   started_.on_cancel([weak = weak_from_this()] {
     if (const auto self = weak.lock())

@@ -135,7 +135,9 @@ TEST_SUITE("blocking client") {
     publisher.join();
     CHECK(closed == 2);
     CHECK(code_of([&] { broker.list_topics(); }) == errc::closed);
+    CHECK(code_of([&] { broker.subscribe("t", {}); }) == errc::closed);
     CHECK(code_of([&] { all.receive(); }) == errc::closed);
+    CHECK(code_of([&] { all.seek(earliest); }) == errc::closed);
     CHECK(code_of([&] { out.send("t", {.value = "x"}); }) == errc::closed);
     CHECK(code_of([&] { out.flush(); }) == errc::closed);
   }

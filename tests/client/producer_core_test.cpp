@@ -335,7 +335,6 @@ TEST_SUITE("producer core") {
     CHECK_THROWS_WITH_AS(p.send("bad name", "x"), doctest::Contains("topic name"), error);
     CHECK_THROWS_AS(p.send("t", std::string(2u << 20, '.')), error);
     CHECK_THROWS_AS(p.send("t", "x", {.time = timestamp(-1ms)}), error);
-    CHECK_THROWS_AS(p.send("t", "x", {.partition = partition_id(9)}), error);
     p.record_bytes_max = 100;
     p.add_topic("u", 1);
     p.send("u", std::string(101, '.'));
@@ -343,6 +342,18 @@ TEST_SUITE("producer core") {
     p.settle();
     CHECK(p.code_of(std::string(101, '.')) == errc::record_too_large);
     CHECK(p.code_of(std::string(100, '.')) == errc::ok);
+  }
+
+  TEST_CASE("a partition not known yet is asked for before its record is refused") {
+    running p;
+    REQUIRE(p.send("t", "too far", {.partition = partition_id(9)}));
+    p.settle();
+    CHECK(p.code_of("too far") == errc::unknown_partition);
+    p.add_topic("t", 10);
+    REQUIRE(p.send("t", "added meanwhile", {.partition = partition_id(9)}));
+    p.settle();
+    CHECK(p.code_of("added meanwhile") == errc::ok);
+    CHECK(p.stored("t", 9) == texts{"added meanwhile"});
   }
 
   TEST_CASE("a topic's batch_bytes_max limits batches") {
