@@ -2,6 +2,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
+#include <thread>
 
 #include "bench/throughput/scene.hpp"
 #include "skald/client.hpp"
@@ -32,6 +33,9 @@ boost::asio::awaitable<void> publish_one_by_one(client& broker, std::size_t reco
 
 std::vector<metric> measure_publish_latency(const setting& with, std::size_t record_bytes) {
   scene stage(with);
+  // The limit overwrites recycled segments; the broker's first segment is written once before it is used too.
+  constexpr std::chrono::seconds segments_prepared(1);
+  std::this_thread::sleep_for(segments_prepared);
   stage.client().create_topic("records");
   limit::latencies round_trips;
   boost::asio::io_context loop(1);

@@ -11,11 +11,13 @@ namespace skald::journal {
 namespace {
 
 constexpr std::size_t ready_ahead = 2;  // the next one, and the one in reserve
-constexpr std::uint64_t zeros_at_once = 1u << 20;
 constexpr std::chrono::milliseconds full_disk_interval{200};
-// While the journal writes a little, a piece of zeros now and then does not harm; beyond this it does.
-constexpr std::chrono::milliseconds fill_interval{20};
-constexpr std::uint64_t idle_bytes_max = 256u << 10;  // in an interval
+// A sync waits for the zeros that are being written beside it. Nobody notices a small piece, and small pieces
+// keep up with a journal that writes a little; to one that writes more than that, they would do harm.
+constexpr std::chrono::milliseconds fill_interval{5};
+constexpr std::uint64_t zeros_between_writes = 64u << 10;
+constexpr std::uint64_t idle_bytes_max = 64u << 10;  // in an interval
+constexpr std::uint64_t zeros_when_idle = 1u << 20;
 
 journal_id random_id() {
   std::random_device source;
@@ -147,7 +149,7 @@ void segment_pool::run_thread() {
   std::unique_lock lock(mutex_);
   while (!stopping_ && !failed_) {
     const task next = next_task();
-    if (next == task::fill && !disk_is_idle(lock)) continue;
+    if (next == task::fill && !may_fill(lock)) continue;
     if (next != task::none) {
       lock.unlock();
       work();
@@ -160,12 +162,17 @@ void segment_pool::run_thread() {
   }
 }
 
-// Looks at what the journal writes for a while, unless it has not written at all since the last look.
-bool segment_pool::disk_is_idle(std::unique_lock<std::mutex>& lock) {
+// Looks at what the journal writes for a while, and chooses how many zeros go beside it. Large pieces are for
+// a journal that has not written at all since the last look.
+bool segment_pool::may_fill(std::unique_lock<std::mutex>& lock) {
   const std::uint64_t before = written_.load(std::memory_order_relaxed);
-  if (before == written_seen_) return true;
+  if (before == written_seen_) {
+    zeros_at_once_ = zeros_when_idle;
+    return true;
+  }
   written_seen_ = before;
   if (changed_.wait_for(lock, fill_interval) == std::cv_status::no_timeout) return false;
+  zeros_at_once_ = zeros_between_writes;
   return written_.load(std::memory_order_relaxed) - before <= idle_bytes_max;
 }
 
@@ -312,7 +319,7 @@ bool segment_pool::fill() {
     target = unwritten_;
   }
   if (!target) return false;
-  const std::error_code failed = target->fill(zeros_at_once);
+  const std::error_code failed = target->fill(zeros_at_once_);
   if (failed && failed != std::errc::no_space_on_device) {
     return fail(failed, "writing zeros", path_of(segment_name(target->id()))), false;
   }

@@ -73,7 +73,7 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   enum class task { none, shelve, prepare, trim, fill };
   task next_task() const;  // under mutex_
   void run_thread();
-  bool disk_is_idle(std::unique_lock<std::mutex>& lock);
+  bool may_fill(std::unique_lock<std::mutex>& lock);
   bool enough(std::size_t count, urgency how) const;  // under mutex_
 
   // The tasks; each says whether it got anything done.
@@ -118,6 +118,7 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   std::atomic<bool> full_{false};
   std::atomic<std::size_t> ready_count_{0};
   std::uint64_t written_seen_ = 0;  // by the pool's thread only
+  std::uint64_t zeros_at_once_ = 1u << 20;
   std::thread thread_;
 };
 

@@ -147,7 +147,7 @@ std::vector<setting> where_and_who() {
          return {};
        },
        [](const daemon_config& config) { return std::string(config.allow_insecure ? "true" : "false"); }},
-      number("threads", 0, 256, "Network threads; 0 is one per core",
+      number("threads", 0, 256, "Network threads; 0 is one for every two cores",
              [](daemon_config& of) -> auto& { return of.server.threads; }),
       {"log_level", setting_kind::text, "trace, debug, info, warn, error or off",
        [](daemon_config& config, std::string_view text) {

@@ -104,7 +104,7 @@ start_report server::start() {
   settings_.shard.directory = made->directory.shard_path();
 
   const unsigned count =
-      settings_.threads != 0 ? settings_.threads : std::max(1u, std::thread::hardware_concurrency());
+      settings_.threads != 0 ? settings_.threads : std::max(1u, std::thread::hardware_concurrency() / 2);
   for (unsigned i = 0; i < count; ++i) {
     made->reactors.push_back(std::make_unique<reactor>(fmt::format("skald-net-{}", i)));
   }

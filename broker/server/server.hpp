@@ -19,7 +19,7 @@ struct server_settings {
   std::filesystem::path data_directory;
   std::string listen_address = "127.0.0.1";
   std::uint16_t port = 7411;  // 0: any free one
-  unsigned threads = 0;       // reactors; 0: one per core
+  unsigned threads = 0;       // reactors; 0: one for every two cores, beside the journal's thread
   std::uint64_t memory_bytes_max = 192u << 20;
   std::uint32_t connections_max = 20'000;
   session_settings session;  // the broker's version and identity are filled in

@@ -24,7 +24,7 @@ struct broker_options {
   std::filesystem::path data_directory;
   std::string listen_address = "127.0.0.1";
   std::uint16_t port = 7411;                    // 0: any free one
-  unsigned threads = 0;                         // network threads; 0: one per core
+  unsigned threads = 0;                         // network threads; 0: one for every two cores
   std::uint64_t segment_bytes = 128u << 20;     // of the journal
   std::uint64_t memory_bytes_max = 192u << 20;  // budget for what is in flight
   std::uint32_t connections_max = 20'000;
