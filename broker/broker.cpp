@@ -1,14 +1,23 @@
 #include "skald/broker.hpp"
 
+#include <cstdint>
+#include <string>
 #include <utility>
 
 #include "broker/server/server.hpp"
+#include "skald/protocol/error.hpp"
 
 namespace skald {
 
 namespace {
 
+// As small as the daemon allows: a segment has to hold the largest batch of any topic.
+constexpr std::uint64_t segment_bytes_min = 8u << 20;
+
 server::server_settings settings_from(broker_options options) {
+  if (options.segment_bytes < segment_bytes_min)
+    throw error(errc::invalid_settings, "segment_bytes is " + std::to_string(options.segment_bytes) +
+                                            "; it has to be a multiple of 4096 from 8 MiB to 2 GiB");
   server::server_settings is;
   is.data_directory = std::move(options.data_directory);
   is.listen_address = std::move(options.listen_address);

@@ -36,7 +36,7 @@ std::uint64_t session::wait_until_ready(steady_time deadline, bool give_up_early
   const auto id = next_id();
   if (phase_ == phase::closed) return handler(failure{errc::closed, "the client is closed"}), id;
   if (ready()) return handler(incoming_frame{}), id;
-  add({{.id = id, .frame = {}, .what = "connecting", .deadline = deadline},
+  add({{.id = id, .frame = {}, .what = {}, .deadline = deadline},
        std::move(handler),
        false,
        give_up_early,
@@ -166,8 +166,11 @@ void session::fail_all(const failure& why, Select&& select) {
 void session::lost(const failure& why) {
   if (phase_ == phase::closed) return;
   const bool was_ready = ready();
-  phase_ = phase::down;
   last_trouble_ = why;
+  // Before the greeting is over, bytes that make no sense mean that something else listens there.
+  if (phase_ == phase::greeting && (why.code == errc::frame_too_large || why.code == errc::protocol_error))
+    last_trouble_.message = "what answers there is not a skald broker: " + why.message;
+  phase_ = phase::down;
   output_.clear();
   for (auto& [id, entry] : pending_)
     if (entry.what.lost == on_loss::repeat && entry.what.wait_for_connection) entry.written = false;
@@ -206,8 +209,8 @@ std::vector<shared_frame> session::take_output(steady_time now) {
 failure session::overdue(const pending& entry) const {
   if (!ready())
     return {errc::cannot_connect, "no connection to " + where_ + " in time" + quoted_cause(last_trouble_) +
-                                      "; check the address and that skaldd runs there; while " +
-                                      entry.what.what};
+                                      "; check the address and that skaldd runs there" +
+                                      (entry.what.what.empty() ? "" : "; while " + entry.what.what)};
   const bool may_have_happened = entry.what.lost == on_loss::fail;
   return {errc::deadline_exceeded, "no answer from " + where_ + " in time while " + entry.what.what +
                                        (may_have_happened ? "; it may have happened or still happen" : "") +

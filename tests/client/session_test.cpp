@@ -199,6 +199,10 @@ TEST_SUITE("session") {
     const auto nonsense = other.reply(other.last_id);
     REQUIRE(!nonsense);
     CHECK(nonsense.error().code == errc::protocol_error);
+    other.ask(on_loss::repeat, t0 + 5s);
+    other.client.lost(nonsense.error());
+    REQUIRE(other.client.tick(t0 + 5s));
+    CHECK(other.last_message.find("not a skald broker") != std::string::npos);
   }
 
   TEST_CASE("Closing ends the connection with the broker's reason") {

@@ -7,8 +7,9 @@
 //   broker.stop();
 //
 // Threading: start() and stop() are called by one thread; the broker runs threads of its own. The destructor
-// stops it. Errors: start() throws skald::error (storage_corrupt, storage_error, unsupported_version, or
-// cannot_connect when the port is in use), whose text says what to do. A failed fsync ends the process.
+// stops it. Errors: the constructor throws skald::error (invalid_settings); start() throws skald::error
+// (storage_corrupt, storage_error, unsupported_version, or cannot_connect when the port is in use), whose
+// text says what to do. A failed fsync ends the process.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct broker_options {
   std::string listen_address = "127.0.0.1";
   std::uint16_t port = 7411;                    // 0: any free one
   unsigned threads = 0;                         // network threads; 0: one for every two cores
-  std::uint64_t segment_bytes = 128u << 20;     // of the journal
+  std::uint64_t segment_bytes = 128u << 20;     // of the journal; a multiple of 4096, 8 MiB to 2 GiB
   std::uint64_t memory_bytes_max = 192u << 20;  // budget for what is in flight
   std::uint32_t connections_max = 20'000;
 };

@@ -7,6 +7,12 @@
 
 int main(int argc, char** argv) try {
   if (argc != 3) return 2;
+  try {
+    skald::broker refused({.data_directory = argv[1], .port = 0, .segment_bytes = 1 << 20});
+    return 1;
+  } catch (const skald::error& problem) {
+    if (problem.code() != skald::errc::invalid_settings) throw;
+  }
   skald::broker broker({.data_directory = argv[1], .port = 0, .segment_bytes = 16 << 20});
   broker.start();
   const std::string command = std::string(argv[2]) + " 127.0.0.1:" + std::to_string(broker.port());
