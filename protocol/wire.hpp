@@ -27,6 +27,9 @@ inline constexpr std::uint16_t protocol_version_max = 1;
 inline constexpr std::size_t appends_max = 16'384;
 inline constexpr std::size_t partitions_max = 16'384;
 inline constexpr std::size_t topics_max = 16'384;
+// Headers of a request or reply, metadata of an instance.
+inline constexpr std::size_t properties_max = 128;
+inline constexpr std::size_t instances_max = 16'384;
 
 // Why a header was refused. With unsupported_version the frame is sound but its message unknown, and `id` is
 // the request's, to be answered with an Error; otherwise the peer is broken, and the id is 0 if unreadable.
@@ -41,12 +44,13 @@ using header_result = boost::system::result<T, header_failure>;
 //
 // Afterwards a handler may rely on the following, besides FlatBuffers' own guarantees, without a check:
 //   all messages      body is there; enums have a known value; a Start of `offset` has a value >= 0. id is 0
-//   in Closing, Delivery and
-//                     SubscriptionNotice, anything in Credit, and not 0 in all others.
+//                     in what the broker pushes (is_pushed), anything in Credit, CancelRequest, Heartbeat and
+//                     Respond, and not 0 in all others.
 //   strings           a string field named below is there and at most string_bytes_max long; every other
 //                     string may be null: text() reads it as "". Topic names are not yet checked.
 //   vectors           one named below is there; every other may be null, which means empty: each().
-//   payload           present only with Publish, FetchOk and Delivery.
+//   payload           present only with Publish, FetchOk, Delivery, Request, RequestAll, Reply,
+//                     PartialReply, RequestDelivery and Respond.
 //   Hello             version_min <= version_max
 //   HelloOk           broker_version, broker_id
 //   Closing, Error    code is not 0
@@ -60,6 +64,14 @@ using header_result = boost::system::result<T, header_failure>;
 //   Subscribe         topic; subscription is not 0
 //   Credit, Seek, Unsubscribe, Delivery, SubscriptionNotice    subscription is not 0
 //   lists of partitions   at most partitions_max elements
+//   Request, RequestAll, Serve    subject
+//   Serve, Unserve, Drain, Heartbeat, RequestDelivery, RequestCancelled, ResponderNotice    responder is not
+//   0 CancelRequest, PartialReply    request is not 0 RequestDelivery, RequestCancelled, Respond correlation
+//   is not 0 WatchServices, UnwatchServices, ServiceEvent    watch is not 0 ServeOk           instance_id
+//   ListServicesOk    at most topics_max services, each with subject and statistics, and at most
+//                     instances_max instances, each with instance_id and statistics
+//   ServiceEvent      subject; instance, and of it: instance_id
+//   headers, metadata     at most properties_max elements, each with name
 header_result<const wire::Frame*> verify_frame(const frame_view& frame);
 
 inline constexpr std::size_t string_bytes_max = 64 * 1024;
@@ -96,6 +108,9 @@ class each {
 
 // Whether clients send this message (all others are the broker's).
 bool is_request(wire::Body type);
+
+// Whether the broker sends this message without having been asked; its id is 0.
+bool is_pushed(wire::Body type);
 
 // Builds the front of a frame - both lengths and the header - in one reused buffer:
 //

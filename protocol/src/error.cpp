@@ -60,6 +60,20 @@ description describe(errc code) {
       return {"storage_error", "the operating system failed on the data directory"};
     case errc::internal_error:
       return {"internal_error", "an internal error"};
+    case errc::no_responders:
+      return {"no_responders", "no instance of the service takes requests"};
+    case errc::responder_lost:
+      return {"responder_lost", "the responder went away with the request"};
+    case errc::responder_failed:
+      return {"responder_failed", "the responder could not do what was asked"};
+    case errc::unknown_request:
+      return {"unknown_request", "nobody waits for a reply to this request"};
+    case errc::payload_too_large:
+      return {"payload_too_large", "the request or reply is over the size limit"};
+    case errc::unknown_responder:
+      return {"unknown_responder", "there is no such responder on this connection"};
+    case errc::instance_replaced:
+      return {"instance_replaced", "another responder has taken this instance id over"};
     case errc::connection_lost:
       return {"connection_lost", "the connection to the broker was lost"};
     case errc::deadline_exceeded:

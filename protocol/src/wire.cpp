@@ -42,6 +42,21 @@ complaint check_starts(const flatbuffers::Vector<flatbuffers::Offset<wire::Parti
   return nullptr;
 }
 
+using properties = flatbuffers::Vector<flatbuffers::Offset<wire::Property>>;
+
+complaint check_properties(const properties* list) {
+  if (is_over(list, properties_max)) return "it has too many headers, or too much metadata";
+  for (const wire::Property* property : each(list))
+    if (is_missing(property->name())) return "a header, or its metadata, lacks the name";
+  return nullptr;
+}
+
+complaint check_instance(const wire::InstanceInfo& instance) {
+  if (is_missing(instance.instance_id())) return "an instance lacks its id";
+  if (instance.state() > wire::InstanceState::MAX) return "an instance's state is unknown";
+  return check_properties(instance.metadata());
+}
+
 complaint check_topic(const wire::TopicInfo* topic) {
   if (topic == nullptr || is_missing(topic->name()) || topic->settings() == nullptr)
     return "it lacks the topic, its name or its settings";
@@ -51,6 +66,11 @@ complaint check_topic(const wire::TopicInfo* topic) {
 constexpr complaint no_name = "it has no name, or one that is too long";
 constexpr complaint no_topic = "it has no topic, or one whose name is too long";
 constexpr complaint no_subscription = "its subscription is 0";
+constexpr complaint no_subject = "it has no subject, or one that is too long";
+constexpr complaint no_responder = "its responder is 0";
+constexpr complaint no_correlation = "its correlation is 0";
+constexpr complaint no_request = "its request is 0";
+constexpr complaint no_watch = "its watch is 0";
 constexpr complaint payload_mismatch = "its batch_bytes do not add up to the payload";
 
 // ---- by message: those with nothing to check fall to the template --------------------------------------
@@ -138,6 +158,76 @@ complaint check(const wire::SubscriptionNotice& notice) {
   return notice.subscription() == 0 ? no_subscription : nullptr;
 }
 
+complaint check(const wire::Request& request) {
+  return is_missing(request.subject()) ? no_subject : check_properties(request.headers());
+}
+complaint check(const wire::RequestAll& request) {
+  return is_missing(request.subject()) ? no_subject : check_properties(request.headers());
+}
+complaint check(const wire::Reply& reply) {
+  return check_properties(reply.headers());
+}
+complaint check(const wire::PartialReply& reply) {
+  return reply.request() == 0 ? no_request : check_properties(reply.headers());
+}
+complaint check(const wire::CancelRequest& cancel) {
+  return cancel.request() == 0 ? no_request : nullptr;
+}
+complaint check(const wire::Serve& serve) {
+  if (serve.responder() == 0) return no_responder;
+  return is_missing(serve.subject()) ? no_subject : check_properties(serve.metadata());
+}
+complaint check(const wire::ServeOk& ok) {
+  return is_missing(ok.instance_id()) ? "it has no instance id" : nullptr;
+}
+complaint check(const wire::Unserve& unserve) {
+  return unserve.responder() == 0 ? no_responder : nullptr;
+}
+complaint check(const wire::Drain& drain) {
+  return drain.responder() == 0 ? no_responder : nullptr;
+}
+complaint check(const wire::Heartbeat& heartbeat) {
+  return heartbeat.responder() == 0 ? no_responder : nullptr;
+}
+complaint check(const wire::RequestDelivery& delivery) {
+  if (delivery.responder() == 0) return no_responder;
+  return delivery.correlation() == 0 ? no_correlation : check_properties(delivery.headers());
+}
+complaint check(const wire::RequestCancelled& cancelled) {
+  if (cancelled.responder() == 0) return no_responder;
+  return cancelled.correlation() == 0 ? no_correlation : nullptr;
+}
+complaint check(const wire::Respond& respond) {
+  return respond.correlation() == 0 ? no_correlation : check_properties(respond.headers());
+}
+complaint check(const wire::ResponderNotice& notice) {
+  return notice.responder() == 0 ? no_responder : nullptr;
+}
+complaint check(const wire::ListServicesOk& ok) {
+  if (is_over(ok.services(), topics_max)) return "it lists too many services";
+  for (const wire::ServiceInfo* service : each(ok.services())) {
+    if (is_missing(service->subject()) || service->statistics() == nullptr)
+      return "a service lacks its subject or statistics";
+    if (is_over(service->instances(), instances_max)) return "it lists too many instances";
+    for (const wire::InstanceInfo* instance : each(service->instances())) {
+      if (const complaint wrong = check_instance(*instance)) return wrong;
+      if (instance->statistics() == nullptr) return "an instance lacks its statistics";
+    }
+  }
+  return nullptr;
+}
+complaint check(const wire::WatchServices& watch) {
+  return watch.watch() == 0 ? no_watch : nullptr;
+}
+complaint check(const wire::UnwatchServices& unwatch) {
+  return unwatch.watch() == 0 ? no_watch : nullptr;
+}
+complaint check(const wire::ServiceEvent& event) {
+  if (event.watch() == 0) return no_watch;
+  if (is_missing(event.subject()) || event.instance() == nullptr) return "it lacks the subject or instance";
+  return check_instance(*event.instance());
+}
+
 complaint check_publish(const wire::Publish& publish, std::size_t payload_bytes) {
   if (each(publish.appends()).empty() || is_over(publish.appends(), appends_max))
     return "it has no appends, or too many";
@@ -153,12 +243,12 @@ complaint check_publish(const wire::Publish& publish, std::size_t payload_bytes)
 complaint check_id(std::uint64_t id, wire::Body type) {
   switch (type) {
     case wire::Body::Credit:
+    case wire::Body::CancelRequest:
+    case wire::Body::Heartbeat:
+    case wire::Body::Respond:
       return nullptr;
-    case wire::Body::Closing:
-    case wire::Body::Delivery:
-    case wire::Body::SubscriptionNotice:
-      return id == 0 ? nullptr : "it is pushed, but has an id";
     default:
+      if (is_pushed(type)) return id == 0 ? nullptr : "it is pushed, but has an id";
       return id != 0 ? nullptr : "its id is 0";
   }
 }
@@ -208,13 +298,46 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       SKALD_MESSAGE(SubscriptionNotice)
       SKALD_MESSAGE(Status)
       SKALD_MESSAGE(StatusOk)
+      SKALD_MESSAGE(Request)
+      SKALD_MESSAGE(Reply)
+      SKALD_MESSAGE(RequestAll)
+      SKALD_MESSAGE(PartialReply)
+      SKALD_MESSAGE(RequestAllOk)
+      SKALD_MESSAGE(CancelRequest)
+      SKALD_MESSAGE(Serve)
+      SKALD_MESSAGE(ServeOk)
+      SKALD_MESSAGE(Unserve)
+      SKALD_MESSAGE(Drain)
+      SKALD_MESSAGE(Heartbeat)
+      SKALD_MESSAGE(RequestDelivery)
+      SKALD_MESSAGE(RequestCancelled)
+      SKALD_MESSAGE(Respond)
+      SKALD_MESSAGE(ResponderNotice)
+      SKALD_MESSAGE(ListServices)
+      SKALD_MESSAGE(ListServicesOk)
+      SKALD_MESSAGE(WatchServices)
+      SKALD_MESSAGE(UnwatchServices)
+      SKALD_MESSAGE(ServiceEvent)
 #undef SKALD_MESSAGE
   }
   return "it is unknown";
 }
 
 bool may_have_payload(wire::Body type) {
-  return type == wire::Body::Publish || type == wire::Body::FetchOk || type == wire::Body::Delivery;
+  switch (type) {
+    case wire::Body::Publish:
+    case wire::Body::FetchOk:
+    case wire::Body::Delivery:
+    case wire::Body::Request:
+    case wire::Body::Reply:
+    case wire::Body::RequestAll:
+    case wire::Body::PartialReply:
+    case wire::Body::RequestDelivery:
+    case wire::Body::Respond:
+      return true;
+    default:
+      return false;
+  }
 }
 
 header_failure broken(std::uint64_t id, std::string message) {
@@ -281,6 +404,33 @@ bool is_request(wire::Body type) {
     case wire::Body::Seek:
     case wire::Body::Unsubscribe:
     case wire::Body::Status:
+    case wire::Body::Request:
+    case wire::Body::RequestAll:
+    case wire::Body::CancelRequest:
+    case wire::Body::Serve:
+    case wire::Body::Unserve:
+    case wire::Body::Drain:
+    case wire::Body::Heartbeat:
+    case wire::Body::Respond:
+    case wire::Body::ListServices:
+    case wire::Body::WatchServices:
+    case wire::Body::UnwatchServices:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_pushed(wire::Body type) {
+  switch (type) {
+    case wire::Body::Closing:
+    case wire::Body::Delivery:
+    case wire::Body::SubscriptionNotice:
+    case wire::Body::PartialReply:
+    case wire::Body::RequestDelivery:
+    case wire::Body::RequestCancelled:
+    case wire::Body::ResponderNotice:
+    case wire::Body::ServiceEvent:
       return true;
     default:
       return false;

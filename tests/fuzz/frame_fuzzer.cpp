@@ -52,6 +52,76 @@ void touch_publish(const wire::Publish& publish, std::size_t payload_bytes) {
   require(sum == payload_bytes, "appends add up to the payload");
 }
 
+void touch_properties(const flatbuffers::Vector<flatbuffers::Offset<wire::Property>>* list) {
+  require(each(list).size() <= properties_max, "headers are capped");
+  for (const wire::Property* property : each(list))
+    touch(length(property->name()) + text(property->value()).size());
+}
+
+void touch_instance(const wire::InstanceInfo& instance) {
+  length(instance.instance_id());
+  require(instance.state() <= wire::InstanceState::MAX, "a state is known");
+  touch_properties(instance.metadata());
+}
+
+void touch_services(const wire::ListServicesOk& ok) {
+  for (const wire::ServiceInfo* service : each(ok.services())) {
+    length(service->subject());
+    touch(service->statistics()->requests());
+    for (const wire::InstanceInfo* instance : each(service->instances())) {
+      touch_instance(*instance);
+      touch(instance->statistics()->late());
+    }
+  }
+}
+
+// The messages of callers and responders.
+void touch_service_message(const wire::Frame& frame) {
+  switch (frame.body_type()) {
+    case wire::Body::Request:
+      length(frame.body_as_Request()->subject());
+      touch_properties(frame.body_as_Request()->headers());
+      break;
+    case wire::Body::RequestAll:
+      length(frame.body_as_RequestAll()->subject());
+      touch_properties(frame.body_as_RequestAll()->headers());
+      break;
+    case wire::Body::Reply:
+      touch(text(frame.body_as_Reply()->message()));
+      touch_properties(frame.body_as_Reply()->headers());
+      break;
+    case wire::Body::PartialReply:
+      require(frame.body_as_PartialReply()->request() != 0, "a partial reply names its request");
+      touch_properties(frame.body_as_PartialReply()->headers());
+      break;
+    case wire::Body::Serve:
+      require(frame.body_as_Serve()->responder() != 0, "a responder has a number");
+      length(frame.body_as_Serve()->subject());
+      touch_properties(frame.body_as_Serve()->metadata());
+      break;
+    case wire::Body::ServeOk:
+      length(frame.body_as_ServeOk()->instance_id());
+      break;
+    case wire::Body::RequestDelivery:
+      require(frame.body_as_RequestDelivery()->correlation() != 0, "a delivery can be answered");
+      touch_properties(frame.body_as_RequestDelivery()->headers());
+      break;
+    case wire::Body::Respond:
+      require(frame.body_as_Respond()->correlation() != 0, "a response has a request");
+      touch_properties(frame.body_as_Respond()->headers());
+      break;
+    case wire::Body::ListServicesOk:
+      touch_services(*frame.body_as_ListServicesOk());
+      break;
+    case wire::Body::ServiceEvent:
+      length(frame.body_as_ServiceEvent()->subject());
+      touch_instance(*frame.body_as_ServiceEvent()->instance());
+      break;
+    default:
+      break;
+  }
+}
+
 // Reads what a handler may read without a check.
 void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
   require(frame.body() != nullptr, "a frame has a body");
@@ -122,6 +192,7 @@ void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
       touch(text(frame.body_as_StatusOk()->broker_id()));
       break;
     default:
+      touch_service_message(frame);
       break;
   }
 }

@@ -43,6 +43,15 @@ enum class errc : std::uint16_t {
   storage_error = 45,    // an operating system error on the data directory
   internal_error = 46,
 
+  // Services.
+  no_responders = 50,      // no instance of the service takes requests
+  responder_lost = 51,     // the instance went away with the request
+  responder_failed = 52,   // the instance answered that it could not do it
+  unknown_request = 53,    // a reply to a request that nobody waits for, or that was another's
+  payload_too_large = 54,  // a request or reply is over the broker's limit
+  unknown_responder = 55,
+  instance_replaced = 56,  // another responder has taken the instance id over
+
   // The client's own.
   connection_lost = 60,  // and not (yet) re-established
   deadline_exceeded = 61,
