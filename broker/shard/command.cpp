@@ -33,17 +33,43 @@ any_offset as_any(flatbuffers::Offset<Table> table) {
   return {fb::Command(fb::CommandTraits<Table>::enum_value), table.Union()};
 }
 
+std::optional<std::uint64_t> number_of(const std::optional<producer_id>& producer) {
+  return producer ? std::optional(producer->value()) : std::nullopt;
+}
+
+flatbuffers::Offset<fb::Append> write_append(FlatBufferBuilder& to, const append_command& c) {
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::RecordKey>>> keys;
+  flatbuffers::Offset<flatbuffers::String> message_id;
+  std::optional<std::uint64_t> expected_version;
+  if (c.terms != nullptr) {
+    std::vector<flatbuffers::Offset<fb::RecordKey>> each;
+    each.reserve(c.terms->keys.size());
+    for (const append_terms::record_key& one : c.terms->keys)
+      each.push_back(fb::CreateRecordKey(to, to.CreateString(one.key), one.tombstone));
+    if (!each.empty()) keys = to.CreateVector(each);
+    if (!c.terms->message_id.empty()) message_id = to.CreateString(c.terms->message_id);
+    expected_version = c.terms->expected_version;
+  }
+  return fb::CreateAppend(to, c.to.topic.value(), c.to.partition.value(), c.records, c.batch_bytes,
+                          c.record_bytes_largest, ms(c.timestamp_max), ms(c.now), number_of(c.producer),
+                          c.epoch.value(), c.base_sequence, keys, expected_version, message_id);
+}
 any_offset write(FlatBufferBuilder& to, const append_command& c) {
-  return as_any(fb::CreateAppend(to, c.to.topic.value(), c.to.partition.value(), c.records, c.batch_bytes,
-                                 c.record_bytes_largest, ms(c.timestamp_max), ms(c.now),
-                                 c.producer ? std::optional(c.producer->value()) : std::nullopt,
-                                 c.epoch.value(), c.base_sequence));
+  return as_any(write_append(to, c));
+}
+any_offset write(FlatBufferBuilder& to, const commit_command& c) {
+  std::vector<flatbuffers::Offset<fb::Append>> appends;
+  appends.reserve(c.appends.size());
+  for (const append_command& one : c.appends) appends.push_back(write_append(to, one));
+  return as_any(fb::CreateCommit(to, to.CreateVector(appends), ms(c.now), number_of(c.producer),
+                                 c.epoch.value(), c.sequence));
 }
 any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
   const topic_settings& with = c.settings;
   const auto name = to.CreateString(c.name);
-  const auto settings = fb::CreateSettings(to, with.partitions, with.retention_bytes, with.retention_ms,
-                                           with.bytes_max, with.record_bytes_max, with.batch_bytes_max);
+  const auto settings =
+      fb::CreateSettings(to, with.partitions, with.retention_bytes, with.retention_ms, with.bytes_max,
+                         with.record_bytes_max, with.batch_bytes_max, static_cast<std::uint8_t>(with.index));
   return as_any(fb::CreateCreateTopic(to, name, settings, c.if_absent, ms(c.now), c.partitions_max));
 }
 any_offset write(FlatBufferBuilder& to, const alter_topic_command& c) {
@@ -69,6 +95,9 @@ any_offset write(FlatBufferBuilder& to, const expire_producers_command& c) {
   const fb::ProducerKey last = as_struct(c.last);
   return as_any(fb::CreateExpireProducers(to, ms(c.cutoff), &first, &last));
 }
+any_offset write(FlatBufferBuilder& to, const expire_committers_command& c) {
+  return as_any(fb::CreateExpireCommitters(to, ms(c.cutoff), c.first.value(), c.last.value()));
+}
 any_offset write(FlatBufferBuilder& to, const relocated_command& c) {
   return as_any(fb::CreateRelocated(to, c.batch.of.topic.value(), c.batch.of.partition.value(),
                                     c.batch.base.value(), c.batch_bytes, c.from.segment.value(),
@@ -81,6 +110,18 @@ state::partition_key partition_of(const auto& table) {
   return {topic_id(table.topic()), partition_id(table.partition())};
 }
 
+std::shared_ptr<const append_terms> terms_of(const fb::Append& t) {
+  if (t.keys() == nullptr && !t.expected_version().has_value() && t.message_id() == nullptr) return nullptr;
+  auto terms = std::make_shared<append_terms>();
+  if (t.keys() != nullptr) {
+    terms->keys.reserve(t.keys()->size());
+    for (const fb::RecordKey* one : *t.keys()) terms->keys.push_back({one->key()->str(), one->tombstone()});
+  }
+  terms->expected_version = t.expected_version();
+  if (t.message_id() != nullptr) terms->message_id = t.message_id()->str();
+  return terms;
+}
+
 append_command read(const fb::Append& t) {
   const auto producer = t.producer();
   return {.to = partition_of(t),
@@ -91,7 +132,19 @@ append_command read(const fb::Append& t) {
           .now = at_ms(t.now_ms()),
           .producer = producer ? std::optional(producer_id(*producer)) : std::nullopt,
           .epoch = producer_epoch(t.producer_epoch()),
-          .base_sequence = t.base_sequence()};
+          .base_sequence = t.base_sequence(),
+          .terms = terms_of(t)};
+}
+commit_command read(const fb::Commit& t) {
+  commit_command commit{.appends = {},
+                        .now = at_ms(t.now_ms()),
+                        .producer = {},
+                        .epoch = producer_epoch(t.producer_epoch()),
+                        .sequence = t.sequence()};
+  if (const auto producer = t.producer()) commit.producer = producer_id(*producer);
+  if (t.appends() != nullptr)
+    for (const fb::Append* one : *t.appends()) commit.appends.push_back(read(*one));
+  return commit;
 }
 create_topic_command read(const fb::CreateTopic& t) {
   const fb::Settings& s = *t.settings();
@@ -101,7 +154,8 @@ create_topic_command read(const fb::CreateTopic& t) {
                        .retention_ms = s.retention_ms(),
                        .bytes_max = s.bytes_max(),
                        .record_bytes_max = s.record_bytes_max(),
-                       .batch_bytes_max = s.batch_bytes_max()},
+                       .batch_bytes_max = s.batch_bytes_max(),
+                       .index = static_cast<state::topic_index>(s.index())},
           .if_absent = t.if_absent(),
           .now = at_ms(t.now_ms()),
           .partitions_max = t.partitions_max()};
@@ -132,6 +186,9 @@ expire_producers_command read(const fb::ExpireProducers& t) {
   };
   return {at_ms(t.cutoff_ms()), key(*t.first()), key(*t.last())};
 }
+expire_committers_command read(const fb::ExpireCommitters& t) {
+  return {at_ms(t.cutoff_ms()), producer_id(t.first()), producer_id(t.last())};
+}
 relocated_command read(const fb::Relocated& t) {
   return {{partition_of(t), offset(t.base_offset())},
           t.batch_bytes(),
@@ -160,6 +217,10 @@ command read(const fb::Entry& entry) {
       return read(*entry.command_as_ExpireProducers());
     case fb::Command::Relocated:
       return read(*entry.command_as_Relocated());
+    case fb::Command::Commit:
+      return read(*entry.command_as_Commit());
+    case fb::Command::ExpireCommitters:
+      return read(*entry.command_as_ExpireCommitters());
     case fb::Command::NONE:
       corrupt();
   }

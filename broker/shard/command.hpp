@@ -31,6 +31,16 @@ struct alter_topic_command {
 struct delete_topic_command {
   topic_id topic;
 };
+// What an append may ask for beyond being stored. Conditions are those of the only record of its batch.
+struct append_terms {
+  struct record_key {
+    std::string key;
+    bool tombstone = false;
+  };
+  std::vector<record_key> keys;  // of each record, in a topic with an index of keys
+  std::optional<std::uint64_t> expected_version{};
+  std::string message_id;
+};
 struct append_command {
   state::partition_key to;
   std::uint32_t records = 0;
@@ -41,6 +51,15 @@ struct append_command {
   std::optional<producer_id> producer;
   producer_epoch epoch;
   std::int32_t base_sequence = 0;
+  std::shared_ptr<const append_terms> terms{};  // null: none
+};
+// Several changes that take effect together or not at all.
+struct commit_command {
+  std::vector<append_command> appends;  // their batches follow one another; without producers of their own
+  timestamp now;
+  std::optional<producer_id> producer;
+  producer_epoch epoch;
+  std::uint64_t sequence = 0;
 };
 struct init_producer_command {};
 struct trim_command {
@@ -52,15 +71,20 @@ struct expire_producers_command {
   state::producer_key first;
   state::producer_key last;
 };
+struct expire_committers_command {
+  timestamp cutoff;
+  producer_id first;
+  producer_id last;
+};
 struct relocated_command {
   state::batch_key batch;
   std::uint32_t batch_bytes = 0;
   state::place_key from;
 };
 
-using command =
-    std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
-                 init_producer_command, trim_command, expire_producers_command, relocated_command>;
+using command = std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
+                             init_producer_command, trim_command, expire_producers_command, relocated_command,
+                             commit_command, expire_committers_command>;
 
 // Writes commands as the head of a journal entry. Reuses its buffer: have one per thread.
 class command_encoder {

@@ -13,8 +13,9 @@ namespace skald::shard {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> all_sections = {"meta",      "topics",   "partitions", "batches",
-                                                          "producers", "segments", "garbage",    "journal"};
+constexpr std::array<std::string_view, 11> all_sections = {
+    "meta",    "topics", "partitions",  "batches",    "producers", "segments",
+    "garbage", "keys",   "message_ids", "committers", "journal"};
 
 std::uint64_t number(std::uint64_t value) {
   return value;
@@ -74,6 +75,20 @@ void describe(fields& to, const expire_producers_command& c) {
   to.emplace_back("command", "expire_producers");
   to.emplace_back("cutoff_ms", ms(c.cutoff));
 }
+void describe(fields& to, const commit_command& c) {
+  to.emplace_back("command", "commit");
+  to.emplace_back("appends", number(c.appends.size()));
+  if (c.producer) {
+    to.emplace_back("producer", c.producer->value());
+    to.emplace_back("epoch", number(c.epoch.value()));
+    to.emplace_back("commit_sequence", c.sequence);
+  }
+  to.emplace_back("now_ms", ms(c.now));
+}
+void describe(fields& to, const expire_committers_command& c) {
+  to.emplace_back("command", "expire_committers");
+  to.emplace_back("cutoff_ms", ms(c.cutoff));
+}
 void describe(fields& to, const relocated_command& c) {
   to.emplace_back("command", "relocated");
   add(to, c.batch.of);
@@ -101,6 +116,9 @@ class dumper final : public offline_state::listener {
     if (wants("producers")) producers();
     if (wants("segments")) segments();
     if (wants("garbage")) garbage();
+    if (wants("keys")) keys();
+    if (wants("message_ids")) message_ids();
+    if (wants("committers")) committers();
   }
 
   void on_entry(const offline_entry& entry) override {
@@ -146,7 +164,8 @@ class dumper final : public offline_state::listener {
              {"retention_ms", row.settings.retention_ms},
              {"bytes_max", row.settings.bytes_max},
              {"record_bytes_max", number(row.settings.record_bytes_max)},
-             {"batch_bytes_max", number(row.settings.batch_bytes_max)}}});
+             {"batch_bytes_max", number(row.settings.batch_bytes_max)},
+             {"index", row.settings.index == topic_index::key ? "key" : "none"}}});
   }
   void partitions() {
     for (const auto& [key, row] : tables_.partitions) {
@@ -197,6 +216,39 @@ class dumper final : public offline_state::listener {
       f.emplace_back("topic_deleted", row.topic_deleted);
       out_({"garbage", std::move(f)});
     }
+  }
+
+  void keys() {
+    tables_.keys.scan({}, [&](const state::text_key& key, const state::key_row& row) {
+      fields f;
+      add(f, key.of);
+      f.emplace_back("key", key.text);
+      f.emplace_back("version", row.version);
+      f.emplace_back("latest", row.latest.value());
+      f.emplace_back("tombstone", row.tombstone);
+      out_({"keys", std::move(f)});
+      return true;
+    });
+  }
+  void message_ids() {
+    tables_.message_ids.scan({}, [&](const state::text_key& id, const state::offset_row& row) {
+      fields f;
+      add(f, id.of);
+      f.emplace_back("message_id", id.text);
+      f.emplace_back("offset", row.at.value());
+      out_({"message_ids", std::move(f)});
+      return true;
+    });
+  }
+  void committers() {
+    tables_.committers.scan({}, [&](const producer_id& key, const state::committer_row& row) {
+      out_({"committers",
+            {{"producer", key.value()},
+             {"epoch", number(row.epoch.value())},
+             {"newest_commit", row.newest},
+             {"last_seen_ms", ms(row.last_seen)}}});
+      return true;
+    });
   }
 
   offline_state::listener silent_;

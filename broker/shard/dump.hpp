@@ -17,8 +17,8 @@
 
 namespace skald::shard {
 
-// What can be dumped: "meta", "topics", "partitions", "batches", "producers", "segments", "garbage" and
-// "journal".
+// What can be dumped: "meta", "topics", "partitions", "batches", "producers", "segments", "garbage", "keys",
+// "message_ids", "committers" and "journal".
 std::span<const std::string_view> dump_sections();
 
 struct dump_row {

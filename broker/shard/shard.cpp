@@ -207,6 +207,12 @@ effect shard::impl::apply(const committed_entry& entry) {
       watchers_.topic_gone(done.topic);
       break;
   }
+  for (const committed_append& one : done.appends) {
+    if (one.records == 0) continue;
+    records_appended_ += one.records;
+    watchers_.advance(one.to, one.base_offset + one.records);
+  }
+  if (!done.appends.empty() && !done.duplicate) bytes_appended_ += entry.body.bytes;
   return done;
 }
 
@@ -240,6 +246,7 @@ void shard::impl::complete(const proposer& who, effect what) {
   if (who.group == nullptr) return;
   append_result& result = who.group->results[who.index];
   result.duplicate = what.duplicate;
+  result.version = what.version;
   if (!what.why) result.base_offset = what.base_offset;
   result.why = std::move(what.why);
   if (--who.group->undecided == 0) who.group->done(std::move(who.group->results));

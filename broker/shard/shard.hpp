@@ -34,6 +34,7 @@
 
 namespace skald::shard {
 
+using state::topic_index;
 using state::topic_settings;
 using state::unlimited;
 
@@ -71,6 +72,12 @@ struct failure {
   explicit operator bool() const { return code != errc::ok; }
 };
 
+// What an append may ask for beyond being stored: all of the only record of its batch.
+struct append_conditions {
+  std::optional<std::uint64_t> expected_version{};  // of its key, before this; 0: the key has no record
+  std::string message_id{};                         // empty: none
+};
+
 // One batch to append. The caller has checked it (batch_view::check) and says what it found, so that neither
 // apply nor a replay looks inside the batch again.
 struct append_request {
@@ -83,13 +90,42 @@ struct append_request {
   std::optional<producer_id> producer;  // absent: not idempotent
   producer_epoch epoch;
   std::int32_t base_sequence = -1;
+  std::shared_ptr<const append_conditions> conditions{};  // null: none
 };
 
 struct append_result {
   failure why;                        // ok unless refused
   std::optional<offset> base_offset;  // absent with durability::memory
   bool duplicate = false;
+  // In a topic with an index of keys: the version of the last record's key now; with version_conflict, the
+  // version that it is at.
+  std::uint64_t version = 0;
   std::uint32_t partitions = 0;
+};
+
+// Which part of a commit a refusal is about.
+struct commit_part {
+  enum class kind : std::uint8_t { whole, append };
+  kind what = kind::whole;
+  std::uint32_t index = 0;
+};
+
+// Changes that take effect together or not at all. With a producer, sent again it is recognised, as long as
+// it is among the last state::commit_row::remembered_max of that producer.
+struct commit_request {
+  std::vector<append_request> appends;  // their batches are slices of `batches`, one after the other
+  slice batches;
+  std::optional<producer_id> producer;
+  producer_epoch epoch;
+  std::uint64_t sequence = 0;
+};
+
+struct commit_result {
+  failure why;  // ok unless refused
+  commit_part refused;
+  std::uint64_t version = 0;             // with version_conflict: what the key is at
+  bool duplicate = false;                // it had been made before, and this is what came of it then
+  std::vector<append_result> appends{};  // of a commit that took effect
 };
 
 // Where one stored batch lies. The reader patches base_offset into its bytes.
@@ -107,6 +143,29 @@ struct read_plan {
   std::vector<std::pair<journal::generation, journal::segment_pin>> pins;
   offset high_watermark;
   offset log_start;
+};
+
+// What to read for the records of one key. Records of one batch may be far apart: each is named.
+struct key_plan {
+  read_plan plan;  // its `why`: unknown_topic, unknown_partition, not_indexed, unknown_key; each batch once
+  struct record {
+    std::uint64_t version = 0;
+    offset at;
+    std::size_t batch = 0;  // which of plan.batches it is in
+  };
+  std::vector<record> records;
+  std::uint64_t version = 0;  // the key's newest
+};
+
+struct key_listing {
+  failure why;  // as a key_plan's, but for unknown_key
+  struct key {
+    std::string key;
+    std::uint64_t version = 0;
+    offset latest;
+  };
+  std::vector<key> keys;
+  bool more = false;  // ask again, after the last
 };
 
 // Told once, on the shard's executor, when a partition has records at or after the awaited offset, or its
@@ -194,6 +253,9 @@ class shard {
   void append(std::vector<append_request> batches, durability wanted, append_done done);
   using producer_done = std::function<void(failure, producer_id, producer_epoch)>;
   void init_producer(producer_done done);
+  using commit_done = std::function<void(commit_result)>;
+  // One entry of the journal, hence one atomic change. The topics of all appends are of this shard.
+  void commit(commit_request what, commit_done done);
 
   // ---- reading ----
   struct partition_ref {
@@ -212,6 +274,14 @@ class shard {
   // The batch that holds the first record with that timestamp or later; empty plan: there is none. The caller
   // looks inside for the record.
   read_plan plan_find(partition_ref of, timestamp at) const;
+  // The batches that hold the records of a key with versions from `from_version` on, at most `limit` records;
+  // what is not kept any more is passed over. `limit` 0 asks for the newest record alone.
+  key_plan plan_key(partition_ref of, std::string_view key, std::uint64_t from_version,
+                    std::size_t limit) const;
+  // The keys of one partition that begin with `prefix` and come after `after`, in byte order; without those
+  // whose newest record is a tombstone.
+  key_listing list_keys(partition_ref of, std::string_view prefix, std::string_view after,
+                        std::size_t limit) const;
   void watch(partition_ref of, offset from, watcher& who);
   void unwatch(partition_ref of, watcher& who);
 

@@ -5,13 +5,43 @@
 
 namespace skald::shard {
 
-// Refuses what is certain to be refused when it would be applied, to spare the journal. Apply decides.
-failure shard::impl::refuse_early(const append_request& request, topic_id& topic,
-                                  std::uint32_t& partitions) const {
+namespace {
+
+failure about_conditions(const append_request& request, const topic_settings& with) {
+  const append_conditions& wants = *request.conditions;
+  const bool conditional = wants.expected_version || !wants.message_id.empty();
+  if (conditional && request.records != 1)
+    return {errc::invalid_request, "a batch with an expected version or a message id has one record, not " +
+                                       std::to_string(request.records)};
+  if (wants.message_id.size() > state::message_id_bytes_max)
+    return {errc::invalid_request, "a message id has " + std::to_string(wants.message_id.size()) +
+                                       " bytes; at most " + std::to_string(state::message_id_bytes_max) +
+                                       " are accepted"};
+  if (wants.expected_version && with.index != topic_index::key)
+    return {errc::not_indexed, "topic '" + request.topic +
+                                   "' has no index of keys, so that a version cannot be expected; create it "
+                                   "with index = key"};
+  return {};
+}
+
+failure about_key(const append_request& request, const protocol::record_view& record) {
+  if (!record.key)
+    return {errc::key_required,
+            "topic '" + request.topic + "' has an index of keys, and a record has no key"};
+  if (record.key->size() > state::indexed_key_bytes_max)
+    return {errc::key_too_large, "a key has " + std::to_string(record.key->size()) + " bytes; topic '" +
+                                     request.topic + "' has an index of keys and accepts " +
+                                     std::to_string(state::indexed_key_bytes_max)};
+  return {};
+}
+
+}  // namespace
+
+failure shard::impl::prepare(const append_request& request, timestamp now, append_command& made,
+                             std::uint32_t& partitions) {
   const auto id = machine_.find(request.topic);
   if (!id) return {errc::unknown_topic, "there is no topic '" + request.topic + "'; create it first"};
   const topic_settings& settings = tables_.topics.find(*id)->settings;
-  topic = *id;
   partitions = settings.partitions;
   if (request.partition.value() >= settings.partitions)
     return {errc::unknown_partition,
@@ -21,6 +51,39 @@ failure shard::impl::refuse_early(const append_request& request, topic_id& topic
     return {errc::batch_too_large, "a batch has " + std::to_string(request.batch.size()) + " bytes; topic '" +
                                        request.topic + "' accepts " +
                                        std::to_string(settings.batch_bytes_max)};
+  made = {.to = {*id, request.partition},
+          .records = request.records,
+          .batch_bytes = static_cast<std::uint32_t>(request.batch.size()),
+          .record_bytes_largest = request.record_bytes_largest,
+          .timestamp_max = request.timestamp_max,
+          .now = now,
+          .producer = request.producer,
+          .epoch = request.epoch,
+          .base_sequence = request.base_sequence};
+  if (request.conditions == nullptr && settings.index == topic_index::none) return {};
+  return read_terms(request, settings, made);
+}
+
+failure shard::impl::read_terms(const append_request& request, const topic_settings& with,
+                                append_command& made) {
+  auto terms = std::make_shared<append_terms>();
+  if (request.conditions != nullptr) {
+    if (failure why = about_conditions(request, with)) return why;
+    terms->expected_version = request.conditions->expected_version;
+    terms->message_id = request.conditions->message_id;
+  }
+  if (with.index == topic_index::key) {
+    const auto batch = protocol::batch_view::parse(request.batch.bytes());
+    if (!batch) return {batch.error().code, batch.error().message};
+    const auto records = decoder_.check(*batch);
+    if (!records) return {records.error().code, records.error().message};
+    terms->keys.reserve(request.records);
+    for (const protocol::record_view& record : *records) {
+      if (failure why = about_key(request, record)) return why;
+      terms->keys.push_back({std::string(*record.key), !record.value});
+    }
+  }
+  made.terms = std::move(terms);
   return {};
 }
 
@@ -35,16 +98,8 @@ void shard::impl::append(std::vector<append_request> batches, durability wanted,
   std::vector<std::size_t> accepted;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     append_request& request = batches[i];
-    append_command append{.to = {topic_id(), request.partition},
-                          .records = request.records,
-                          .batch_bytes = static_cast<std::uint32_t>(request.batch.size()),
-                          .record_bytes_largest = request.record_bytes_largest,
-                          .timestamp_max = request.timestamp_max,
-                          .now = now,
-                          .producer = request.producer,
-                          .epoch = request.epoch,
-                          .base_sequence = request.base_sequence};
-    group->results[i].why = refuse_early(request, append.to.topic, group->results[i].partitions);
+    append_command append;
+    group->results[i].why = prepare(request, now, append, group->results[i].partitions);
     if (group->results[i].why) continue;
     what.entries.push_back({.kind = journal::entry_kind::command,
                             .head = encoder_.encode(append),
@@ -61,6 +116,50 @@ void shard::impl::append(std::vector<append_request> batches, durability wanted,
     }
   }
   if (group->undecided == 0 || !wait) post([group](impl&) { group->done(std::move(group->results)); });
+}
+
+void shard::impl::commit(commit_request what, commit_done done) {
+  const auto tell = std::make_shared<commit_done>(std::move(done));
+  const auto refuse = [&](failure why, commit_part part) {
+    post([tell, result = commit_result{.why = std::move(why), .refused = part}](impl&) { (*tell)(result); });
+  };
+  commit_command commit{.appends = {},
+                        .now = clock_.now(),
+                        .producer = what.producer,
+                        .epoch = what.epoch,
+                        .sequence = what.sequence};
+  std::vector<std::uint32_t> partitions(what.appends.size());
+  for (std::size_t i = 0; i < what.appends.size(); ++i) {
+    append_command& append = commit.appends.emplace_back();
+    if (failure why = prepare(what.appends[i], commit.now, append, partitions[i]))
+      return refuse(std::move(why), {commit_part::kind::append, static_cast<std::uint32_t>(i)});
+  }
+  proposal entry;
+  entry.entries.push_back({.kind = journal::entry_kind::command,
+                           .head = encoder_.encode(std::move(commit)),
+                           .body = std::move(what.batches)});
+  entry.proposers.push_back(
+      {.group = nullptr, .index = 0, .done = [tell, partitions = std::move(partitions)](effect made) {
+         commit_result result{.why = std::move(made.why),
+                              .refused = made.refused,
+                              .version = made.version,
+                              .duplicate = made.duplicate};
+         for (std::size_t i = 0; i < made.appends.size(); ++i) {
+           const committed_append& one = made.appends[i];
+           result.appends.push_back({.why = {},
+                                     .base_offset = one.base_offset,
+                                     .duplicate = one.duplicate,
+                                     .version = one.version,
+                                     .partitions = partitions[i]});
+         }
+         (*tell)(std::move(result));
+       }});
+  if (failure why = propose(std::move(entry))) refuse(std::move(why), {});
+}
+
+void shard::commit(commit_request what, commit_done done) {
+  assert(impl_->executor_.running_here());
+  impl_->commit(std::move(what), std::move(done));
 }
 
 void shard::append(std::vector<append_request> batches, durability wanted, append_done done) {

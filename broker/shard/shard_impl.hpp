@@ -1,5 +1,6 @@
 // What a shard is made of. Its functions are in shard.cpp (life and the apply loop), shard_topics.cpp,
-// shard_appends.cpp, shard_reads.cpp and shard_upkeep.cpp (flushing, retention, relocation, garbage).
+// shard_appends.cpp (with commits), shard_reads.cpp, shard_keys.cpp and shard_upkeep.cpp (flushing,
+// retention, relocation, garbage).
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "broker/shard/watch_list.hpp"
 #include "broker/state/lmdb_store.hpp"
 #include "broker/state/tables.hpp"
+#include "skald/protocol/record_batch.hpp"
 
 namespace skald::shard {
 
@@ -82,7 +84,12 @@ struct shard::impl final : commit_log::listener, flusher::listener {
 
   // ---- requests ----
   void append(std::vector<append_request> batches, durability wanted, append_done done);
-  failure refuse_early(const append_request& request, topic_id& topic, std::uint32_t& partitions) const;
+  void commit(commit_request what, commit_done done);
+  // Makes the command, or says what is certain to be refused when it would be applied: apply decides.
+  failure prepare(const append_request& request, timestamp now, append_command& made,
+                  std::uint32_t& partitions);
+  failure read_terms(const append_request& request, const topic_settings& with, append_command& made);
+  failure not_indexed(const partition_ref& of) const;
   failure check_settings(const topic_settings& settings) const;
   topic_info info_of(topic_id id, bool with_partitions) const;
   partition_info info_of(const state::partition_key& of, const state::partition_row& row) const;
@@ -96,6 +103,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   void collect_garbage();
   void retention_step();
   void expire_step();
+  bool expire_committers_step(timestamp cutoff);
   void relocate_if_worthwhile();
   bool segments_to_win() const;
 
@@ -117,6 +125,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   std::optional<relocator> relocator_;   // likewise
   watch_list watchers_;
   command_encoder encoder_;
+  protocol::batch_decoder decoder_;  // for the keys of records
 
   std::deque<proposer> proposed_;  // in the order of their entries in the log
   std::deque<proposal> held_;      // until a flush has caught up
@@ -133,6 +142,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   std::uint32_t trims_proposed_ = 0;       // and not applied
   state::partition_key retention_next_{};  // where the round goes on
   state::producer_key expire_next_{};
+  producer_id expire_committers_next_{};
   bool expiring_ = false;
   std::chrono::milliseconds since_flush_{0};
   std::chrono::milliseconds since_expiry_{0};

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t garbage_rows_per_step = 512;
 constexpr std::size_t partitions_per_step = 256;
 constexpr std::size_t producers_per_step = 4096;
+constexpr std::size_t committers_per_step = 16;  // each may have a thousand commits to forget
 
 // A state that changes little is flushed now and then, too, so that a restart has hardly anything to replay.
 constexpr std::chrono::minutes flush_interval{1};
@@ -152,9 +153,30 @@ void shard::impl::expire_step() {
     const command expire = expire_producers_command{cutoff, expire_next_, last};
     if (propose(expire, journal::urgency::frees_space, {})) return;
   }
-  expiring_ = seen == producers_per_step;
-  expire_next_ = {};
-  if (expiring_) expire_next_ = {last.on, producer_id(last.producer.value() + 1)};
+  const bool more = seen == producers_per_step;
+  expire_next_ =
+      more ? state::producer_key{last.on, producer_id(last.producer.value() + 1)} : state::producer_key{};
+  expiring_ = expire_committers_step(cutoff) || more;
+}
+
+// Says whether there are more to look at.
+bool shard::impl::expire_committers_step(timestamp cutoff) {
+  producer_id last;
+  std::size_t seen = 0;
+  bool any_idle = false;
+  tables_.committers.scan(expire_committers_next_,
+                          [&](const producer_id& key, const state::committer_row& row) {
+                            last = key;
+                            any_idle |= row.last_seen < cutoff;
+                            return ++seen < committers_per_step;
+                          });
+  if (any_idle) {
+    const command expire = expire_committers_command{cutoff, expire_committers_next_, last};
+    if (propose(expire, journal::urgency::frees_space, {})) return true;
+  }
+  const bool more = seen == committers_per_step;
+  expire_committers_next_ = more ? producer_id(last.value() + 1) : producer_id();
+  return more;
 }
 
 // ---- relocation ----

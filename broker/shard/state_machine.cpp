@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "broker/shard/producer_sequence.hpp"
+#include "broker/shard/staged_appends.hpp"
 
 namespace skald::shard {
 
@@ -39,7 +41,7 @@ constexpr offset offset_max{std::numeric_limits<std::uint64_t>::max()};
 
 }  // namespace
 
-state_machine::state_machine(state::tables& over) : tables_(over) {
+state_machine::state_machine(state::tables& over) : tables_(over), index_(over) {
   for (const auto& [id, topic] : tables_.topics) by_name_.emplace(topic.name, id);
 }
 
@@ -121,14 +123,24 @@ effect state_machine::on(const delete_topic_command& c, journal::place) {
 
 // ---- batches ----
 
-effect state_machine::on(const append_command& c, journal::place batch) {
+failure state_machine::wrong_target(const append_command& c) const {
   const topic_row* topic = tables_.topics.find(c.to.topic);
-  if (topic == nullptr) return gone(c.to.topic);
-  if (c.to.partition.value() >= topic->settings.partitions)
-    return refused(errc::unknown_partition,
-                   "topic '" + topic->name + "' has " + std::to_string(topic->settings.partitions) +
-                       " partitions; there is no partition " + std::to_string(c.to.partition.value()));
+  if (topic == nullptr) return gone(c.to.topic).why;
+  if (c.to.partition.value() < topic->settings.partitions) return {};
+  return {errc::unknown_partition,
+          "topic '" + topic->name + "' has " + std::to_string(topic->settings.partitions) +
+              " partitions; there is no partition " + std::to_string(c.to.partition.value())};
+}
+
+std::optional<offset> state_machine::known_message(const append_command& c) const {
+  if (c.terms == nullptr || c.terms->message_id.empty()) return std::nullopt;
+  return index_.find_message({c.to, c.terms->message_id});
+}
+
+effect state_machine::on(const append_command& c, journal::place batch) {
   effect appended;
+  appended.why = wrong_target(c);
+  if (appended.why) return appended;
   appended.topic = c.to.topic;
   appended.partition = c.to.partition;
 
@@ -159,27 +171,35 @@ effect state_machine::on(const append_command& c, journal::place batch) {
     }
   }
 
-  if (failure why = limits_broken(c, *topic, *tables_.partitions.find(c.to))) {
-    if (c.producer && !known) tables_.producers.put(producer, introduce(c));
-    effect none;
-    none.why = std::move(why);
-    return none;
+  const std::optional<offset> original = known_message(c);
+  if (!original) {
+    appended.why =
+        limits_broken(c, *tables_.topics.find(c.to.topic), *tables_.partitions.find(c.to), nullptr);
+    if (!appended.why) appended.why = version_conflict(c, nullptr, appended.version);
+    if (appended.why) {
+      if (c.producer && !known) tables_.producers.put(producer, introduce(c));
+      return appended;
+    }
   }
 
   partition_row& partition = *tables_.partitions.edit(c.to);
-  appended.base_offset = partition.end;
+  appended.base_offset = original.value_or(partition.end);
   if (c.producer) {
     if (!known) known = introduce(c);
-    remember_batch(*known, c, partition.end);
+    remember_batch(*known, c, appended.base_offset);
     tables_.producers.put(producer, std::move(*known));
   }
-  store_batch(c, batch, partition);
+  if (original) {
+    appended.duplicate = true;
+    return appended;
+  }
+  appended.version = store_batch(c, batch, partition);
   appended.readers = effect::change::records_added;
   return appended;
 }
 
 failure state_machine::limits_broken(const append_command& c, const topic_row& topic,
-                                     const partition_row& partition) const {
+                                     const partition_row& partition, const staged* before) const {
   const topic_settings& with = topic.settings;
   if (c.record_bytes_largest > with.record_bytes_max)
     return {errc::record_too_large, "a record has " + std::to_string(c.record_bytes_largest) +
@@ -188,16 +208,17 @@ failure state_machine::limits_broken(const append_command& c, const topic_row& t
   if (c.batch_bytes > with.batch_bytes_max)
     return {errc::batch_too_large, "a batch has " + std::to_string(c.batch_bytes) + " bytes; topic '" +
                                        topic.name + "' accepts " + std::to_string(with.batch_bytes_max)};
-  if (with.bytes_max != unlimited &&
-      partition.bytes + c.batch_bytes > static_cast<std::uint64_t>(with.bytes_max))
+  const std::uint64_t bytes = partition.bytes + (before == nullptr ? 0 : before->bytes_of(c.to));
+  if (with.bytes_max != unlimited && bytes + c.batch_bytes > static_cast<std::uint64_t>(with.bytes_max))
     return {errc::topic_full, "partition " + std::to_string(c.to.partition.value()) + " of topic '" +
-                                  topic.name + "' holds " + std::to_string(partition.bytes) + " of its " +
+                                  topic.name + "' holds " + std::to_string(bytes) + " of its " +
                                   std::to_string(with.bytes_max) +
                                   " bytes; wait for retention to trim it, or raise its bytes_max"};
   return {};
 }
 
-void state_machine::store_batch(const append_command& c, journal::place batch, partition_row& partition) {
+std::uint64_t state_machine::store_batch(const append_command& c, journal::place batch,
+                                         partition_row& partition) {
   const batch_key key{c.to, partition.end};
   partition.newest_record = std::max(partition.newest_record, c.timestamp_max);
   partition.newest_age = std::max(partition.newest_age, std::min(c.timestamp_max, c.now));
@@ -207,13 +228,15 @@ void state_machine::store_batch(const append_command& c, journal::place batch, p
                       .newest_record = c.timestamp_max,
                       .newest_record_so_far = partition.newest_record,
                       .age_from = partition.newest_age,
-                      .bytes_before = partition.bytes_appended};
+                      .bytes_before = partition.bytes_appended,
+                      .labels = index_.add(c, partition.end)};
   tables_.batches.put(key, row);
   tables_.places.put({batch.segment, batch.position}, key);
   tables_.segments.edit_or_add(batch.segment).live_bytes += batch.bytes;
   partition.end += c.records;
   partition.bytes += batch.bytes;
   partition.bytes_appended += batch.bytes;
+  return row.labels == nullptr || row.labels->keys.empty() ? 0 : row.labels->keys.back().version;
 }
 
 effect state_machine::on(const trim_command& c, journal::place) {
@@ -326,6 +349,7 @@ std::size_t state_machine::collect_producers(const partition_key& of, std::size_
 }
 
 void state_machine::drop_index_row(const batch_key& key, const batch_row& row) {
+  if (row.labels != nullptr) index_.forget(key, *row.labels);
   tables_.batches.erase(key);
   tables_.places.erase({row.at.segment, row.at.position});
   tables_.segments.edit_or_add(row.at.segment).live_bytes -= row.at.bytes;

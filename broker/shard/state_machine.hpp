@@ -14,29 +14,48 @@
 //     forgotten, or the topic was deleted and made again) may begin with any number. If its first batch is
 //     refused, that number is remembered: batches that were already on their way behind it are then out of
 //     order, rather than being stored before it.
+//
+// A commit is checked whole before any of it is done; each part sees what the parts before it change. A
+// message id that the partition knows makes an append a duplicate, by itself or in a commit: it gets the
+// offset of the record that has the id, and nothing is stored.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/shard/command.hpp"
+#include "broker/shard/record_index.hpp"
 #include "broker/shard/shard.hpp"
 #include "broker/state/tables.hpp"
 
 namespace skald::shard {
 
+// One append of a commit that took effect.
+struct committed_append {
+  state::partition_key to;
+  offset base_offset;
+  std::uint32_t records = 0;  // 0: a duplicate
+  std::uint64_t version = 0;
+  bool duplicate = false;
+};
+
 // What came of a command, for whoever proposed it.
 struct effect {
   failure why;
+  commit_part refused;     // of a commit: which part `why` is about
   topic_id topic;          // appended to, created, altered or deleted
   partition_id partition;  // appended to
   offset base_offset;
   bool duplicate = false;
-  producer_id producer;  // new
+  std::uint64_t version = 0;  // of the last record's key, in a topic with an index: now, or why it conflicts
+  std::vector<committed_append> appends;  // of a commit, in order
+  producer_id producer;                   // new
   enum class change : std::uint8_t { nothing_to_read, records_added, topic_gone } readers = {};
 };
 
@@ -54,6 +73,7 @@ class state_machine {
   // Topics by name, in order.
   const std::map<std::string, topic_id, std::less<>>& topics_by_name() const { return by_name_; }
   std::optional<topic_id> find(std::string_view name) const;
+  const record_index& index() const { return index_; }
 
  private:
   effect on(const append_command&, journal::place batch);
@@ -64,15 +84,30 @@ class state_machine {
   effect on(const trim_command&, journal::place);
   effect on(const expire_producers_command&, journal::place);
   effect on(const relocated_command&, journal::place batch);
+  effect on(const commit_command&, journal::place batches);
+  effect on(const expire_committers_command&, journal::place);
 
-  failure limits_broken(const append_command&, const state::topic_row&, const state::partition_row&) const;
-  void store_batch(const append_command&, journal::place batch, state::partition_row&);
+  // What the earlier appends of a commit will have changed once the commit takes effect.
+  struct staged;
+  failure wrong_target(const append_command&) const;
+  failure limits_broken(const append_command&, const state::topic_row&, const state::partition_row&,
+                        const staged*) const;
+  // Says the version of the key, too.
+  failure version_conflict(const append_command&, const staged*, std::uint64_t& version) const;
+  bool refuses(const commit_command&, effect& outcome) const;
+  // Refuses a commit that was made before (with what came of it), or by a stale committer.
+  bool is_settled(const commit_command&, effect& outcome) const;
+  void remember(const commit_command&, const effect& outcome);
+  std::optional<offset> known_message(const append_command&) const;
+  // Returns the version of the last record's key; 0 in a topic without an index.
+  std::uint64_t store_batch(const append_command&, journal::place batch, state::partition_row&);
   void add_partitions(topic_id topic, std::uint32_t from, std::uint32_t to);
   void drop_index_row(const state::batch_key& key, const state::batch_row& row);
   std::size_t collect_batches(const state::partition_key& of, std::size_t rows_max);
   std::size_t collect_producers(const state::partition_key& of, std::size_t rows_max);
 
   state::tables& tables_;
+  record_index index_;
   std::map<std::string, topic_id, std::less<>> by_name_;  // follows from tables_.topics
 };
 

@@ -47,6 +47,9 @@ class verifier final : public offline_state::listener {
     check_partitions();
     check_producers();
     check_index();
+    check_keys();
+    check_message_ids();
+    check_commits();
     check_places();
     check_segments();
     return counts_;
@@ -143,6 +146,70 @@ class verifier final : public offline_state::listener {
       if (!readable && !is_garbage) wrong(name_of(key), "it is indexed, but nobody can read it");
       if (tables_.places.get({row.at.segment, row.at.position}) != key)
         wrong(name_of(key), "its place is not known as its own");
+      if (readable && row.labels != nullptr) check_labels(key, row);
+      return true;
+    });
+  }
+
+  // That a readable batch can be found by its message id and by its records' keys.
+  void check_labels(const state::batch_key& batch, const state::batch_row& row) {
+    const state::batch_labels& labels = *row.labels;
+    if (!labels.message_id.empty()) {
+      const auto known = tables_.message_ids.get({batch.of, labels.message_id});
+      if (!known || known->at != batch.base) wrong(name_of(batch), "its message id leads elsewhere");
+    }
+    if (!labels.keys.empty() && labels.keys.size() != row.records)
+      wrong(name_of(batch), "it does not have as many keys as records");
+    offset at = batch.base;
+    for (const state::batch_labels::keyed& one : labels.keys) {
+      const auto known = tables_.key_records.get({{batch.of, one.key}, one.version});
+      const auto newest = tables_.keys.get({batch.of, one.key});
+      if (!known || known->at != at)
+        wrong(name_of(batch), "version " + std::to_string(one.version) + " of a key leads elsewhere");
+      if (!newest || newest->version < one.version ||
+          (newest->version == one.version) != (newest->latest == at))
+        wrong(name_of(batch), "a key's newest record is not what it should be");
+      at += 1;
+    }
+  }
+
+  // Whether a row that speaks of this offset counts, and its record is there.
+  bool is_kept(const state::partition_key& of, offset at) const {
+    const state::partition_row* partition = tables_.partitions.find(of);
+    return partition != nullptr && at >= partition->log_start;
+  }
+  bool is_stored(const state::partition_key& of, offset at) const {
+    const auto batch = tables_.batches.at_or_before({of, at});
+    return batch && batch->first.of == of && at < batch->first.base + batch->second.records;
+  }
+
+  void check_keys() {
+    tables_.keys.scan({}, [&](const state::text_key& key, const state::key_row& row) {
+      if (!is_kept(key.of, row.latest)) return true;
+      ++counts_.keys;
+      if (row.version == 0 || !is_stored(key.of, row.latest))
+        wrong(name_of(key.of), "the newest record of a key, at offset " + std::to_string(row.latest.value()) +
+                                   ", is not there");
+      return true;
+    });
+  }
+
+  void check_message_ids() {
+    tables_.message_ids.scan({}, [&](const state::text_key& id, const state::offset_row& row) {
+      if (is_kept(id.of, row.at) && !is_stored(id.of, row.at))
+        wrong(name_of(id.of),
+              "the record of a message id, at offset " + std::to_string(row.at.value()) + ", is not there");
+      return true;
+    });
+  }
+
+  void check_commits() {
+    tables_.commits.scan({}, [&](const state::commit_key& key, const state::commit_row&) {
+      const auto committer = tables_.committers.get(key.producer);
+      if (!committer || key.sequence > committer->newest)
+        wrong(
+            "commit " + std::to_string(key.sequence) + " of producer " + std::to_string(key.producer.value()),
+            "its producer is not known to have made it");
       return true;
     });
   }

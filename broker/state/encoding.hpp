@@ -37,6 +37,15 @@ class encoder {
     into_.append(value);
     return *this;
   }
+  // A text that orders as its bytes do, wherever it stands in a key.
+  encoder& ordered_text(std::string_view value) {
+    for (const char byte : value) {
+      into_ += byte;
+      if (byte == '\0') into_ += '\xff';
+    }
+    into_.append(2, '\0');
+    return *this;
+  }
 
  private:
   std::string& into_;
@@ -91,6 +100,20 @@ class decoder {
     number(size);
     value = take(size);
     return *this;
+  }
+  decoder& ordered_text(std::string& value) {
+    value.clear();
+    while (true) {
+      const char byte = take(1).front();
+      if (byte != '\0') {
+        value += byte;
+        continue;
+      }
+      const char next = take(1).front();
+      if (next == '\0') return *this;
+      if (next != '\xff') corrupt();
+      value += '\0';
+    }
   }
   void finish() const {
     if (!rest_.empty()) corrupt();

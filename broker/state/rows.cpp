@@ -45,6 +45,40 @@ void encode(const producer_key& key, std::string& out) {
   to.number(key.producer);
 }
 
+void encode(const producer_id& key, std::string& out) {
+  encoder(out).number(key);
+}
+void decode(std::string_view in, producer_id& key) {
+  decoder(in).number(key).finish();
+}
+void encode(const text_key& key, std::string& out) {
+  encoder to(out);
+  fields(to, key.of);
+  to.ordered_text(key.text);
+}
+void encode(const key_record_key& key, std::string& out) {
+  encoder to(out);
+  fields(to, key.of.of);
+  to.ordered_text(key.of.text).number(key.version);
+}
+void encode(const commit_key& key, std::string& out) {
+  encoder(out).number(key.producer).number(key.sequence);
+}
+
+void decode(std::string_view in, text_key& key) {
+  decoder from(in);
+  fields(from, key.of);
+  from.ordered_text(key.text).finish();
+}
+void decode(std::string_view in, key_record_key& key) {
+  decoder from(in);
+  fields(from, key.of.of);
+  from.ordered_text(key.of.text).number(key.version).finish();
+}
+void decode(std::string_view in, commit_key& key) {
+  decoder(in).number(key.producer).number(key.sequence).finish();
+}
+
 void decode(std::string_view in, topic_id& key) {
   decoder(in).number(key).finish();
 }
@@ -86,6 +120,11 @@ void decode(std::string_view in, meta_row& row) {
                 "the state has schema version " + std::to_string(row.schema) + ", this program knows up to " +
                     std::to_string(schema_version) + ": use the newer skaldd that wrote it");
   if (row.schema == 0) throw error(errc::storage_corrupt, "the state has schema version 0");
+  if (row.schema < schema_version)
+    throw error(errc::unsupported_version,
+                "the state has schema version " + std::to_string(row.schema) + ", this program knows only " +
+                    std::to_string(schema_version) +
+                    ": read it with the skaldd that wrote it, and publish it anew to this one");
   from.number(row.replay_from.next).number(row.replay_from.segment).number(row.replay_from.position);
   from.number(row.applied).number(row.next_topic).number(row.next_producer).finish();
 }
@@ -100,10 +139,12 @@ void encode(const topic_row& row, std::string& out) {
       .number(with.retention_ms)
       .number(with.bytes_max)
       .number(with.record_bytes_max)
-      .number(with.batch_bytes_max);
+      .number(with.batch_bytes_max)
+      .number(static_cast<std::uint8_t>(with.index));
 }
 void decode(std::string_view in, topic_row& row) {
   topic_settings& with = row.settings;
+  std::uint8_t index = 0;
   decoder(in)
       .text(row.name)
       .number(row.created)
@@ -113,7 +154,9 @@ void decode(std::string_view in, topic_row& row) {
       .number(with.bytes_max)
       .number(with.record_bytes_max)
       .number(with.batch_bytes_max)
+      .number(index)
       .finish();
+  with.index = static_cast<topic_index>(index);
 }
 
 void encode(const partition_row& row, std::string& out) {
@@ -136,21 +179,17 @@ void decode(std::string_view in, partition_row& row) {
       .finish();
 }
 
-void encode(const batch_row& row, std::string& out) {
-  encoder(out)
-      .number(row.at.segment)
-      .number(row.at.position)
-      .number(row.at.bytes)
-      .number(row.records)
-      .number(row.leader_epoch)
-      .number(row.newest_record)
-      .number(row.newest_record_so_far)
-      .number(row.age_from)
-      .number(row.bytes_before);
+bool operator==(const batch_row& a, const batch_row& b) {
+  const bool same_labels =
+      a.labels == b.labels || (a.labels != nullptr && b.labels != nullptr && *a.labels == *b.labels);
+  return same_labels && a.at == b.at && a.records == b.records && a.leader_epoch == b.leader_epoch &&
+         a.newest_record == b.newest_record && a.newest_record_so_far == b.newest_record_so_far &&
+         a.age_from == b.age_from && a.bytes_before == b.bytes_before;
 }
-void decode(std::string_view in, batch_row& row) {
-  decoder(in)
-      .number(row.at.segment)
+
+void encode(const batch_row& row, std::string& out) {
+  encoder to(out);
+  to.number(row.at.segment)
       .number(row.at.position)
       .number(row.at.bytes)
       .number(row.records)
@@ -159,7 +198,35 @@ void decode(std::string_view in, batch_row& row) {
       .number(row.newest_record_so_far)
       .number(row.age_from)
       .number(row.bytes_before)
-      .finish();
+      .number(static_cast<std::uint8_t>(row.labels != nullptr));
+  if (row.labels == nullptr) return;
+  to.text(row.labels->message_id).number(static_cast<std::uint32_t>(row.labels->keys.size()));
+  for (const batch_labels::keyed& one : row.labels->keys) to.text(one.key).number(one.version);
+}
+void decode(std::string_view in, batch_row& row) {
+  decoder from(in);
+  from.number(row.at.segment)
+      .number(row.at.position)
+      .number(row.at.bytes)
+      .number(row.records)
+      .number(row.leader_epoch)
+      .number(row.newest_record)
+      .number(row.newest_record_so_far)
+      .number(row.age_from)
+      .number(row.bytes_before);
+  std::uint8_t labelled = 0;
+  from.number(labelled);
+  row.labels.reset();
+  if (labelled == 0) return from.finish();
+  batch_labels labels;
+  std::uint32_t count = 0;
+  from.text(labels.message_id).number(count);
+  for (; count > 0; --count) {
+    batch_labels::keyed& one = labels.keys.emplace_back();
+    from.text(one.key).number(one.version);
+  }
+  from.finish();
+  row.labels = std::make_shared<const batch_labels>(std::move(labels));
 }
 
 void encode(const producer_row& row, std::string& out) {
@@ -177,6 +244,52 @@ void decode(std::string_view in, producer_row& row) {
   for (producer_row::sent& batch : row.batches)
     from.number(batch.base_sequence).number(batch.records).number(batch.base_offset);
   from.finish();
+}
+
+void encode(const key_row& row, std::string& out) {
+  encoder(out).number(row.version).number(row.latest).number(static_cast<std::uint8_t>(row.tombstone));
+}
+void decode(std::string_view in, key_row& row) {
+  std::uint8_t tombstone = 0;
+  decoder(in).number(row.version).number(row.latest).number(tombstone).finish();
+  row.tombstone = tombstone != 0;
+}
+
+void encode(const offset_row& row, std::string& out) {
+  encoder(out).number(row.at);
+}
+void decode(std::string_view in, offset_row& row) {
+  decoder(in).number(row.at).finish();
+}
+
+void encode(const commit_row& row, std::string& out) {
+  encoder to(out);
+  to.number(row.epoch).number(static_cast<std::uint32_t>(row.appends.size()));
+  for (const commit_row::appended& one : row.appends) {
+    fields(to, one.to);
+    to.number(one.base).number(one.version).number(static_cast<std::uint8_t>(one.duplicate));
+  }
+}
+void decode(std::string_view in, commit_row& row) {
+  decoder from(in);
+  std::uint32_t count = 0;
+  from.number(row.epoch).number(count);
+  row.appends.clear();
+  for (; count > 0; --count) {
+    commit_row::appended& one = row.appends.emplace_back();
+    std::uint8_t duplicate = 0;
+    fields(from, one.to);
+    from.number(one.base).number(one.version).number(duplicate);
+    one.duplicate = duplicate != 0;
+  }
+  from.finish();
+}
+
+void encode(const committer_row& row, std::string& out) {
+  encoder(out).number(row.epoch).number(row.newest).number(row.last_seen);
+}
+void decode(std::string_view in, committer_row& row) {
+  decoder(in).number(row.epoch).number(row.newest).number(row.last_seen).finish();
 }
 
 void encode(const segment_row& row, std::string& out) {

@@ -1,11 +1,13 @@
 // The rows of a shard's tables: what their keys and values are, what they mean, and how they are encoded.
 //
-// Encoding: the fields in the order declared, numbers big-endian, texts behind a u32 length. `schema_version`
-// is the first field of meta and counts changes of any of this.
+// Encoding: the fields in the order declared, numbers big-endian, texts behind a u32 length; in keys of rows,
+// a text is escaped (00 as 00 FF) and ends with 00 00, so that bytes order as texts do. `schema_version` is
+// the first field of meta and counts changes of any of this.
 #pragma once
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +18,7 @@
 
 namespace skald::state {
 
-inline constexpr std::uint32_t schema_version = 1;
+inline constexpr std::uint32_t schema_version = 2;
 
 // ---- keys ----------------------------------------------------------------------------------------------
 
@@ -42,6 +44,26 @@ struct producer_key {
   partition_key on;
   producer_id producer;
   friend auto operator<=>(const producer_key&, const producer_key&) = default;
+};
+
+// A text of a partition: a record's key, or a message id.
+struct text_key {
+  partition_key of;
+  std::string text;
+  friend auto operator<=>(const text_key&, const text_key&) = default;
+};
+
+// A record by its key and its place among those of that key: 1, 2, 3, ...
+struct key_record_key {
+  text_key of;
+  std::uint64_t version = 0;
+  friend auto operator<=>(const key_record_key&, const key_record_key&) = default;
+};
+
+struct commit_key {
+  producer_id producer;
+  std::uint64_t sequence = 0;
+  friend auto operator<=>(const commit_key&, const commit_key&) = default;
 };
 
 // ---- values --------------------------------------------------------------------------------------------
@@ -71,6 +93,18 @@ struct partition_row {
   friend bool operator==(const partition_row&, const partition_row&) = default;
 };
 
+// What other tables know of a batch's records, so that they can forget them together with the batch.
+struct batch_labels {
+  struct keyed {
+    std::string key;
+    std::uint64_t version = 0;
+    friend bool operator==(const keyed&, const keyed&) = default;
+  };
+  std::string message_id;   // empty: none; else the batch has one record
+  std::vector<keyed> keys;  // of each record, in topics with an index of keys
+  friend bool operator==(const batch_labels&, const batch_labels&) = default;
+};
+
 struct batch_row {
   journal::place at;
   std::uint32_t records = 0;
@@ -80,8 +114,9 @@ struct batch_row {
   // Retention by age counts from a batch's newest record, but never from later than it was appended: a
   // producer whose clock runs ahead cannot keep its partition from being trimmed. It never falls, either.
   timestamp age_from;
-  std::uint64_t bytes_before = 0;  // of all batches of the partition before this one
-  friend bool operator==(const batch_row&, const batch_row&) = default;
+  std::uint64_t bytes_before = 0;                // of all batches of the partition before this one
+  std::shared_ptr<const batch_labels> labels{};  // null for most
+  friend bool operator==(const batch_row& a, const batch_row& b);
 };
 
 // The last batches of a producer on one partition, oldest first. `next_sequence` is what it has to send next.
@@ -101,6 +136,46 @@ struct producer_row {
   friend bool operator==(const producer_row&, const producer_row&) = default;
 };
 
+// The newest record of a key. The row counts for nothing once that record is before the partition's
+// log_start: the key is at version 0 then, whether the row has been cleared away or not.
+struct key_row {
+  std::uint64_t version = 0;  // records with this key so far
+  offset latest;
+  bool tombstone = false;
+  friend bool operator==(const key_row&, const key_row&) = default;
+};
+
+// Where a record lies that is known by its key and version, or by its message id. Like key_row, it counts
+// only while that offset is not before the log_start.
+struct offset_row {
+  offset at;
+  friend bool operator==(const offset_row&, const offset_row&) = default;
+};
+
+// What came of a commit, for when it is sent again.
+struct commit_row {
+  struct appended {
+    partition_key to;
+    offset base;
+    std::uint64_t version = 0;
+    bool duplicate = false;
+    friend bool operator==(const appended&, const appended&) = default;
+  };
+  static constexpr std::uint64_t remembered_max = 1024;  // of one producer
+  producer_epoch epoch;
+  std::vector<appended> appends;
+  friend bool operator==(const commit_row&, const commit_row&) = default;
+};
+
+// Who commits under an identity, so that a commit sent again is known: the last remembered_max of its
+// commits.
+struct committer_row {
+  producer_epoch epoch;
+  std::uint64_t newest = 0;  // sequence
+  timestamp last_seen;
+  friend bool operator==(const committer_row&, const committer_row&) = default;
+};
+
 struct segment_row {
   std::uint64_t live_bytes = 0;
   friend bool operator==(const segment_row&, const segment_row&) = default;
@@ -118,11 +193,15 @@ struct garbage_row {
 // ---- encodings (rows.cpp) ----------------------------------------------------------------------------
 
 void encode(const topic_id&, std::string&);
+void encode(const producer_id&, std::string&);
 void encode(const partition_key&, std::string&);
 void encode(const batch_key&, std::string&);
 void encode(const place_key&, std::string&);
 void encode(const producer_key&, std::string&);
 void encode(const journal::generation&, std::string&);
+void encode(const text_key&, std::string&);
+void encode(const key_record_key&, std::string&);
+void encode(const commit_key&, std::string&);
 void encode(const meta_row&, std::string&);
 void encode(const topic_row&, std::string&);
 void encode(const partition_row&, std::string&);
@@ -130,20 +209,32 @@ void encode(const batch_row&, std::string&);
 void encode(const producer_row&, std::string&);
 void encode(const segment_row&, std::string&);
 void encode(const garbage_row&, std::string&);
+void encode(const key_row&, std::string&);
+void encode(const offset_row&, std::string&);
+void encode(const commit_row&, std::string&);
+void encode(const committer_row&, std::string&);
 
 // All throw skald::error (storage_corrupt) for bytes that no encode() wrote.
 void decode(std::string_view, topic_id&);
+void decode(std::string_view, producer_id&);
 void decode(std::string_view, partition_key&);
 void decode(std::string_view, batch_key&);
 void decode(std::string_view, place_key&);
 void decode(std::string_view, producer_key&);
 void decode(std::string_view, journal::generation&);
-void decode(std::string_view, meta_row&);  // unsupported_version when it is of a newer schema
+void decode(std::string_view, text_key&);
+void decode(std::string_view, key_record_key&);
+void decode(std::string_view, commit_key&);
+void decode(std::string_view, meta_row&);  // unsupported_version when it is of another schema
 void decode(std::string_view, topic_row&);
 void decode(std::string_view, partition_row&);
 void decode(std::string_view, batch_row&);
 void decode(std::string_view, producer_row&);
 void decode(std::string_view, segment_row&);
 void decode(std::string_view, garbage_row&);
+void decode(std::string_view, key_row&);
+void decode(std::string_view, offset_row&);
+void decode(std::string_view, commit_row&);
+void decode(std::string_view, committer_row&);
 
 }  // namespace skald::state

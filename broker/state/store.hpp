@@ -25,9 +25,14 @@ enum class table_id : std::uint8_t {
   places,
   producers,
   segments,
-  garbage
+  garbage,
+  keys,
+  key_records,
+  message_ids,
+  commits,
+  committers
 };
-inline constexpr std::size_t table_count = 8;
+inline constexpr std::size_t table_count = 13;
 std::string_view to_string(table_id table) noexcept;
 
 // A place in one table, in the order of keys as unsigned bytes. The views are valid until the cursor moves or

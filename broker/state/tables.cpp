@@ -37,7 +37,12 @@ tables::tables(store& in)
     : meta(load_meta(in)),
       batches(in, table_id::batches),
       places(in, table_id::places),
-      producers(in, table_id::producers) {
+      producers(in, table_id::producers),
+      keys(in, table_id::keys),
+      key_records(in, table_id::key_records),
+      message_ids(in, table_id::message_ids),
+      commits(in, table_id::commits),
+      committers(in, table_id::committers) {
   topics.load(in);
   partitions.load(in);
   segments.load(in);
@@ -49,7 +54,9 @@ frozen_tables tables::freeze() {
   for (const auto& [segment, row] : segments) frozen.live_bytes.emplace_back(segment, row.live_bytes);
   frozen.write = [meta = meta, topics = topics.freeze(), partitions = partitions.freeze(),
                   segments = segments.freeze(), garbage = garbage.freeze(), batches = batches.freeze(),
-                  places = places.freeze(), producers = producers.freeze()](writer& to) {
+                  places = places.freeze(), producers = producers.freeze(), keys = keys.freeze(),
+                  key_records = key_records.freeze(), message_ids = message_ids.freeze(),
+                  commits = commits.freeze(), committers = committers.freeze()](writer& to) {
     std::string key;
     std::string value;
     encode(meta, value);
@@ -61,6 +68,11 @@ frozen_tables tables::freeze() {
     write_changes(to, table_id::batches, *batches, key, value);
     write_changes(to, table_id::places, *places, key, value);
     write_changes(to, table_id::producers, *producers, key, value);
+    write_changes(to, table_id::keys, *keys, key, value);
+    write_changes(to, table_id::key_records, *key_records, key, value);
+    write_changes(to, table_id::message_ids, *message_ids, key, value);
+    write_changes(to, table_id::commits, *commits, key, value);
+    write_changes(to, table_id::committers, *committers, key, value);
   };
   return frozen;
 }
@@ -69,11 +81,18 @@ void tables::thaw() {
   batches.thaw();
   places.thaw();
   producers.thaw();
+  keys.thaw();
+  key_records.thaw();
+  message_ids.thaw();
+  commits.thaw();
+  committers.thaw();
 }
 
 std::size_t tables::changed_rows() const {
   return topics.changed_rows() + partitions.changed_rows() + segments.changed_rows() +
-         garbage.changed_rows() + batches.changed_rows() + places.changed_rows() + producers.changed_rows();
+         garbage.changed_rows() + batches.changed_rows() + places.changed_rows() + producers.changed_rows() +
+         keys.changed_rows() + key_records.changed_rows() + message_ids.changed_rows() +
+         commits.changed_rows() + committers.changed_rows();
 }
 
 }  // namespace skald::state

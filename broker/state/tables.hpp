@@ -12,6 +12,14 @@
 //   producers   topic, partition, producer      the last batches of an idempotent producer  yes
 //   segments    segment                         live bytes                                  no
 //   garbage     topic, partition                index rows that are to go                   no
+//   keys        topic, partition, key           the newest record of the key                in effect
+//   key_records topic, partition, key, version  the offset of that record                   in effect
+//   message_ids topic, partition, id            the offset of the record with that id       in effect
+//   commits     producer, sequence              what came of a commit                       yes
+//   committers  producer                        the newest of its commits                   yes
+//
+// "In effect": rows whose offset is before the partition's log_start count for nothing, and a node clears
+// them away, with the batch they belong to, when it likes; what they say of records that are kept is logical.
 //
 // A batch is live from the moment it is applied until its row in `batches` goes; the sum of the bytes of live
 // batches in a segment is its row in `segments`. Trimming a partition and deleting a topic take effect at
@@ -54,6 +62,11 @@ class tables {
   overlay_table<producer_key, producer_row> producers;
   resident_table<journal::generation, segment_row> segments{table_id::segments};
   resident_table<partition_key, garbage_row> garbage{table_id::garbage};
+  overlay_table<text_key, key_row> keys;
+  overlay_table<key_record_key, offset_row> key_records;
+  overlay_table<text_key, offset_row> message_ids;
+  overlay_table<commit_key, commit_row> commits;
+  overlay_table<producer_id, committer_row> committers;
 
   // Everything changed since the last freeze. Until thaw() says that it has been written, no second freeze.
   frozen_tables freeze();

@@ -7,6 +7,13 @@ namespace skald::state {
 
 inline constexpr std::int64_t unlimited = -1;
 
+// What a topic can be looked up by, besides offset and time.
+enum class topic_index : std::uint8_t { none, key };
+
+// The longest key of a topic with an index of keys: a row of the state holds it twice over, escaped.
+inline constexpr std::uint32_t indexed_key_bytes_max = 240;
+inline constexpr std::uint32_t message_id_bytes_max = 240;
+
 struct topic_settings {
   std::uint32_t partitions = 1;
   std::int64_t retention_bytes = unlimited;  // per partition: older batches go once it holds more
@@ -14,6 +21,7 @@ struct topic_settings {
   std::int64_t bytes_max = unlimited;        // per partition: topic_full beyond it
   std::uint32_t record_bytes_max = 1u << 20;
   std::uint32_t batch_bytes_max = 4u << 20;
+  topic_index index = topic_index::none;  // fixed when the topic is created
   friend bool operator==(const topic_settings&, const topic_settings&) = default;
 };
 

@@ -32,6 +32,22 @@ description describe(errc code) {
       return {"invalid_settings", "a topic setting is out of range"};
     case errc::unknown_subscription:
       return {"unknown_subscription", "there is no such subscription on this connection"};
+    case errc::unknown_group:
+      return {"unknown_group", "there is no such consumer group"};
+    case errc::unknown_member:
+      return {"unknown_member", "the consumer is not in the group; it has to join again"};
+    case errc::fenced_member:
+      return {"fenced_member", "the partition belongs to another member of the group by now"};
+    case errc::unknown_queue:
+      return {"unknown_queue", "the topic has no such queue"};
+    case errc::queue_exists:
+      return {"queue_exists", "the topic has a queue of this name already"};
+    case errc::unknown_lease:
+      return {"unknown_lease", "the lease was never given, has run out, or is settled"};
+    case errc::unknown_timer:
+      return {"unknown_timer", "there is no such timer; it may have fired"};
+    case errc::unknown_key:
+      return {"unknown_key", "no record has this key"};
     case errc::corrupt_batch:
       return {"corrupt_batch", "the record batch is damaged or malformed"};
     case errc::batch_too_large:
@@ -46,6 +62,14 @@ description describe(errc code) {
       return {"fenced_producer", "a newer epoch of this producer has published"};
     case errc::offset_out_of_range:
       return {"offset_out_of_range", "the partition does not hold this offset"};
+    case errc::key_too_large:
+      return {"key_too_large", "the key is over the size limit of indexed topics"};
+    case errc::key_required:
+      return {"key_required", "a record of an indexed topic has no key"};
+    case errc::version_conflict:
+      return {"version_conflict", "the key is not at the expected version"};
+    case errc::not_indexed:
+      return {"not_indexed", "the topic has no index of keys"};
     case errc::storage_full:
       return {"storage_full", "the broker's disk is full"};
     case errc::topic_full:

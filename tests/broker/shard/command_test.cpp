@@ -14,6 +14,13 @@ namespace {
 const state::partition_key part{topic_id(3), partition_id(4)};
 const timestamp some_time{std::chrono::milliseconds(1'700'000'000'123)};
 
+append_command conditional_append() {
+  append_command append{part, 2, 6, 7, some_time, some_time, std::nullopt, {}, -1};
+  append.terms = std::make_shared<const append_terms>(
+      append_terms{{{"a", false}, {std::string("b\0", 2), true}}, 0, "id"});
+  return append;
+}
+
 std::vector<command> one_of_each() {
   return {
       append_command{part, 5, 6, 7, some_time, some_time, producer_id(8), producer_epoch(9), 10},
@@ -25,6 +32,11 @@ std::vector<command> one_of_each() {
       trim_command{part, offset(1ull << 40)},
       expire_producers_command{some_time, {part, producer_id(1)}, {part, producer_id(2)}},
       relocated_command{{part, offset(1)}, 100, {journal::generation(7), 4096}},
+      conditional_append(),
+      commit_command{
+          {conditional_append(), conditional_append()}, some_time, producer_id(8), producer_epoch(9), 11},
+      commit_command{{}, some_time, std::nullopt, {}, 0},
+      expire_committers_command{some_time, producer_id(1), producer_id(2)},
   };
 }
 

@@ -24,6 +24,14 @@ enum class errc : std::uint16_t {
   unknown_partition = 7,
   invalid_settings = 8,  // a topic setting out of range
   unknown_subscription = 9,
+  unknown_group = 10,
+  unknown_member = 11,  // not, or no longer, in the group: join again
+  fenced_member = 12,   // the partition belongs to another member by now
+  unknown_queue = 13,
+  queue_exists = 14,
+  unknown_lease = 15,  // never given, run out, another's, or settled already
+  unknown_timer = 16,  // never set, cancelled, or fired
+  unknown_key = 17,    // no record has this key
 
   // Batches.
   corrupt_batch = 20,  // the checksum does not match, or the records do not parse
@@ -33,6 +41,10 @@ enum class errc : std::uint16_t {
   out_of_order_sequence = 24,  // an idempotent producer skipped a sequence number
   fenced_producer = 25,        // a newer epoch of this producer has published
   offset_out_of_range = 26,
+  key_too_large = 27,     // over the limit of topics with an index of keys
+  key_required = 28,      // the topic has an index of keys, and a record has none
+  version_conflict = 29,  // the key is not at the version that was expected
+  not_indexed = 30,       // the topic has no index of keys
 
   // The broker's state.
   storage_full = 40,  // no room on disk; reads go on; retry when there is room

@@ -1,0 +1,68 @@
+#include "broker/shard/record_index.hpp"
+
+#include <utility>
+
+namespace skald::shard {
+
+bool record_index::kept(const state::partition_key& of, offset at) const {
+  const state::partition_row* partition = tables_.partitions.find(of);
+  return partition != nullptr && at >= partition->log_start;
+}
+
+std::optional<state::key_row> record_index::find_key(const state::text_key& key) const {
+  std::optional<state::key_row> row = tables_.keys.get(key);
+  if (row && !kept(key.of, row->latest)) row.reset();
+  return row;
+}
+
+std::optional<offset> record_index::find_version(const state::text_key& key, std::uint64_t version) const {
+  const auto newest = find_key(key);
+  if (!newest || version > newest->version) return std::nullopt;
+  const auto row = tables_.key_records.get({key, version});
+  return row && kept(key.of, row->at) ? std::optional(row->at) : std::nullopt;
+}
+
+std::optional<offset> record_index::find_message(const state::text_key& id) const {
+  const auto row = tables_.message_ids.get(id);
+  return row && kept(id.of, row->at) ? std::optional(row->at) : std::nullopt;
+}
+
+std::shared_ptr<const state::batch_labels> record_index::add(const append_command& batch, offset base) {
+  if (batch.terms == nullptr || (batch.terms->keys.empty() && batch.terms->message_id.empty()))
+    return nullptr;
+  auto labels = std::make_shared<state::batch_labels>();
+  labels->message_id = batch.terms->message_id;
+  if (!labels->message_id.empty()) tables_.message_ids.put({batch.to, labels->message_id}, {base});
+  labels->keys.reserve(batch.terms->keys.size());
+  offset at = base;
+  for (const append_terms::record_key& record : batch.terms->keys) {
+    const state::text_key key{batch.to, record.key};
+    const auto before = find_key(key);
+    const std::uint64_t version = (before ? before->version : 0) + 1;
+    tables_.keys.put(key, {.version = version, .latest = at, .tombstone = record.tombstone});
+    tables_.key_records.put({key, version}, {at});
+    labels->keys.push_back({record.key, version});
+    at += 1;
+  }
+  return labels;
+}
+
+void record_index::forget(const state::batch_key& batch, const state::batch_labels& labels) {
+  // A row may speak of a newer record by now: of a key that started over, or of an id that was used again.
+  if (!labels.message_id.empty()) {
+    const state::text_key id{batch.of, labels.message_id};
+    const auto row = tables_.message_ids.get(id);
+    if (row && row->at == batch.base) tables_.message_ids.erase(id);
+  }
+  offset at = batch.base;
+  for (const state::batch_labels::keyed& record : labels.keys) {
+    const state::key_record_key version{{batch.of, record.key}, record.version};
+    const auto row = tables_.key_records.get(version);
+    if (row && row->at == at) tables_.key_records.erase(version);
+    const auto newest = tables_.keys.get(version.of);
+    if (newest && newest->latest == at) tables_.keys.erase(version.of);
+    at += 1;
+  }
+}
+
+}  // namespace skald::shard

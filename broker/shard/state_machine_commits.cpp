@@ -1,0 +1,140 @@
+// How a commit is applied: checked whole, then done whole.
+//
+// The parts of a commit are checked in order, each against the state and what the parts before it will have
+// changed. A new kind of part adds a check to refuses() that changes nothing, and a step to on() that cannot
+// fail.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "broker/shard/staged_appends.hpp"
+#include "broker/shard/state_machine.hpp"
+
+namespace skald::shard {
+
+failure state_machine::version_conflict(const append_command& c, const staged* before,
+                                        std::uint64_t& version) const {
+  if (c.terms == nullptr || !c.terms->expected_version) return {};
+  const state::topic_row& topic = *tables_.topics.find(c.to.topic);
+  if (c.terms->keys.size() != 1)
+    return {errc::not_indexed, "topic '" + topic.name +
+                                   "' has no index of keys, so that a version cannot be expected; create it "
+                                   "with index = key"};
+  const state::text_key key{c.to, c.terms->keys.front().key};
+  const auto newest = index_.find_key(key);
+  version = newest ? newest->version : 0;
+  if (before != nullptr)
+    if (const auto found = before->records.find(key); found != before->records.end())
+      version += found->second;
+  if (version == *c.terms->expected_version) return {};
+  return {errc::version_conflict, "the key is at version " + std::to_string(version) + " in topic '" +
+                                      topic.name + "', not at " + std::to_string(*c.terms->expected_version) +
+                                      "; read what was added, and decide again"};
+}
+
+bool state_machine::refuses(const commit_command& c, effect& outcome) const {
+  staged before;
+  for (std::uint32_t i = 0; i < c.appends.size(); ++i) {
+    const append_command& append = c.appends[i];
+    outcome.refused = {commit_part::kind::append, i};
+    outcome.why = wrong_target(append);
+    if (outcome.why) return true;
+    const bool repeated_here =
+        append.terms != nullptr && before.message_ids.contains({append.to, append.terms->message_id});
+    if (repeated_here || known_message(append)) continue;
+    outcome.why = limits_broken(append, *tables_.topics.find(append.to.topic),
+                                *tables_.partitions.find(append.to), &before);
+    if (!outcome.why) outcome.why = version_conflict(append, &before, outcome.version);
+    if (outcome.why) return true;
+    before.add(append);
+  }
+  outcome.refused = {};
+  return false;
+}
+
+bool state_machine::is_settled(const commit_command& c, effect& outcome) const {
+  if (!c.producer) return false;
+  const auto committer = tables_.committers.get(*c.producer);
+  if (!committer) return false;
+  if (c.epoch < committer->epoch) {
+    outcome.why = {errc::fenced_producer, "producer " + std::to_string(c.producer->value()) +
+                                              " has committed with a newer epoch than " +
+                                              std::to_string(c.epoch.value()) +
+                                              "; this instance of it has to stop"};
+    return true;
+  }
+  if (c.epoch > committer->epoch) return false;
+  const auto row = tables_.commits.get({*c.producer, c.sequence});
+  if (row && row->epoch == c.epoch) {
+    outcome.duplicate = true;
+    for (const state::commit_row::appended& one : row->appends)
+      outcome.appends.push_back({one.to, one.base, 0, one.version, one.duplicate});
+    return true;
+  }
+  if (c.sequence + state::commit_row::remembered_max > committer->newest) return false;
+  outcome.why = {errc::out_of_order_sequence, "commit " + std::to_string(c.sequence) + " of producer " +
+                                                  std::to_string(c.producer->value()) +
+                                                  " is too old to tell whether it was made: the newest is " +
+                                                  std::to_string(committer->newest)};
+  return true;
+}
+
+void state_machine::remember(const commit_command& c, const effect& outcome) {
+  if (!c.producer) return;
+  state::committer_row committer = tables_.committers.get(*c.producer).value_or(state::committer_row{});
+  committer.newest = c.epoch > committer.epoch ? c.sequence : std::max(committer.newest, c.sequence);
+  committer.epoch = c.epoch;
+  committer.last_seen = c.now;
+  tables_.committers.put(*c.producer, committer);
+  state::commit_row row{.epoch = c.epoch, .appends = {}};
+  for (const committed_append& one : outcome.appends)
+    row.appends.push_back({one.to, one.base_offset, one.version, one.duplicate});
+  tables_.commits.put({*c.producer, c.sequence}, std::move(row));
+  if (c.sequence >= state::commit_row::remembered_max)
+    tables_.commits.erase({*c.producer, c.sequence - state::commit_row::remembered_max});
+}
+
+effect state_machine::on(const commit_command& c, journal::place batches) {
+  effect outcome;
+  if (is_settled(c, outcome) || refuses(c, outcome)) return outcome;
+  journal::place batch = batches;
+  for (const append_command& append : c.appends) {
+    batch.bytes = append.batch_bytes;
+    committed_append done{append.to, {}, 0, 0, false};
+    if (const auto original = known_message(append)) {
+      done.base_offset = *original;
+      done.duplicate = true;
+    } else {
+      state::partition_row& partition = *tables_.partitions.edit(append.to);
+      done.base_offset = partition.end;
+      done.records = append.records;
+      done.version = store_batch(append, batch, partition);
+    }
+    outcome.appends.push_back(done);
+    batch.position += append.batch_bytes;
+  }
+  remember(c, outcome);
+  return outcome;
+}
+
+effect state_machine::on(const expire_committers_command& c, journal::place) {
+  std::vector<producer_id> idle;
+  tables_.committers.scan(c.first, [&](const producer_id& key, const state::committer_row& row) {
+    if (key > c.last) return false;
+    if (row.last_seen < c.cutoff) idle.push_back(key);
+    return true;
+  });
+  for (const producer_id& key : idle) {
+    std::vector<state::commit_key> commits;
+    tables_.commits.scan({key, 0}, [&](const state::commit_key& commit, const state::commit_row&) {
+      if (commit.producer != key) return false;
+      commits.push_back(commit);
+      return true;
+    });
+    for (const state::commit_key& commit : commits) tables_.commits.erase(commit);
+    tables_.committers.erase(key);
+  }
+  return {};
+}
+
+}  // namespace skald::shard
