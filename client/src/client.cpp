@@ -5,6 +5,7 @@
 
 #include "client/src/connection.hpp"
 #include "client/src/producer_engine.hpp"
+#include "client/src/reading_codec.hpp"
 #include "client/src/received.hpp"
 #include "client/src/requests.hpp"
 #include "client/src/subscriber.hpp"
@@ -108,10 +109,9 @@ detail::operation<records> client::prepare_fetch(std::string_view topic, partiti
        partition](const incoming_frame& answer) -> result<records> {
         const auto* ok = answer.header->body_as_FetchOk();
         if (ok == nullptr) return detail::unexpected_answer("expected FetchOk");
-        detail::delivery_facts facts{name, partition, offset(ok->offset()), offset(ok->high_watermark()),
-                                     offset(ok->log_start())};
-        auto batches = detail::received_batches::create(std::move(facts), answer.payload, answer.owner,
-                                                        std::make_shared<detail::decoder_pool>());
+        auto batches =
+            detail::received_batches::create(detail::decode_facts(name, partition, *ok), answer.payload,
+                                             answer.owner, std::make_shared<detail::decoder_pool>());
         if (!batches) return batches.error();
         if (const auto verified = (*batches)->verify(); !verified) return verified.error();
         return records(*std::move(batches));

@@ -1,5 +1,6 @@
 #include "client/src/received.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <skald/protocol/batch_builder.hpp>
@@ -47,20 +48,53 @@ result<std::shared_ptr<received_batches>> received_batches::create(delivery_fact
   made->payload_ = payload;
   made->decoders_ = std::move(decoders);
   made->end_ = made->facts_.wanted;
-  for (protocol::batch_splitter rest(payload); !rest.done();) {
-    const auto batch = rest.next();
-    if (!batch)
-      return failure{batch.error().code, "topic \"" + *made->facts_.topic + "\" partition " +
-                                             std::to_string(made->facts_.partition.value()) +
-                                             " after offset " + std::to_string(made->end_.value()) + ": " +
-                                             batch.error().message};
-    const offset end = batch->last_offset() + 1;
-    if (end <= made->end_) continue;  // all of it is before what is wanted
-    made->count_ += end - std::max(batch->base_offset(), made->end_);
-    made->end_ = end;
-    made->batches_.push_back({*batch, {}, batch->compression_code() != 0});
-  }
+  const auto added = made->facts_.offsets.empty() ? made->add_whole() : made->add_selected();
+  if (!added) return added.error();
+  if (made->facts_.next) made->end_ = std::max(made->end_, *made->facts_.next);
   return made;
+}
+
+result<> received_batches::add_whole() {
+  for (protocol::batch_splitter rest(payload_); !rest.done();) {
+    const auto batch = rest.next();
+    if (!batch) return out_of_bounds(batch.error());
+    const offset end = batch->last_offset() + 1;
+    if (end <= end_) continue;  // all of it is before what is wanted
+    count_ += end - std::max(batch->base_offset(), end_);
+    end_ = end;
+    batches_.push_back({*batch, {}, batch->compression_code() != 0, 0});
+  }
+  return {};
+}
+
+// The batches' own offsets mean nothing here.
+result<> received_batches::add_selected() {
+  const auto& offsets = facts_.offsets;
+  std::size_t records = 0;
+  for (protocol::batch_splitter rest(payload_); !rest.done();) {
+    const auto batch = rest.next();
+    if (!batch) return out_of_bounds(batch.error());
+    const auto count = static_cast<std::size_t>(std::max(batch->record_count(), 0));
+    batches_.push_back({*batch, {}, batch->compression_code() != 0, records});
+    records += count;
+  }
+  if (records != offsets.size())
+    return out_of_bounds({errc::corrupt_batch, std::to_string(records) + " records came with " +
+                                                   std::to_string(offsets.size()) + " offsets"});
+  const auto first = std::ranges::lower_bound(offsets, facts_.wanted);
+  count_ = static_cast<std::uint64_t>(offsets.end() - first);
+  end_ = std::max(end_, offsets.back() + 1);
+  return {};
+}
+
+protocol::record_range received_batches::numbered(const part& batch,
+                                                  const protocol::record_range& records) const {
+  return facts_.offsets.empty() ? records : records.renumbered(facts_.offsets.data() + batch.first);
+}
+
+failure received_batches::out_of_bounds(const failure& why) const {
+  return {why.code, "topic \"" + *facts_.topic + "\" partition " + std::to_string(facts_.partition.value()) +
+                        " after offset " + std::to_string(end_.value()) + ": " + why.message};
 }
 
 failure received_batches::corrupt(const protocol::batch_view& batch, const failure& why) const {
@@ -80,7 +114,7 @@ result<> received_batches::verify() {
     }
     const auto records = plain.check(batch.view);
     if (!records) return corrupt(batch.view, records.error());
-    batch.records = *records;
+    batch.records = numbered(batch, *records);
   }
   return {};
 }
@@ -97,7 +131,7 @@ std::optional<batch_cursor::step> batch_cursor::next() {
         const failure why = of_->corrupt(batch.view, decoded.error());
         throw error(why.code, why.message);
       }
-      records = *decoded;
+      records = of_->numbered(batch, *decoded);
       found.source = source_of(*of_, std::move(decoder));
     }
     found.at = records.begin();

@@ -52,11 +52,16 @@ struct delivery_facts {
   offset high_watermark;
   offset log_start;
   std::optional<offset_gap> gap = {};
+  // Of selected records, one for each, rising; empty: the payload is whole batches.
+  std::vector<offset> offsets = {};
+  // Where to go on; absent: after the payload.
+  std::optional<offset> next = {};
 };
 
 class received_batches {
  public:
-  // Looks at the bounds of the batches only. Fails with corrupt_batch.
+  // Looks at the bounds of the batches only. Fails with corrupt_batch, also when there are not as many
+  // offsets as records.
   static result<std::shared_ptr<received_batches>> create(delivery_facts facts,
                                                           std::span<const std::byte> payload,
                                                           std::shared_ptr<const void> owner,
@@ -66,7 +71,8 @@ class received_batches {
   result<> verify();
 
   const delivery_facts& facts() const { return facts_; }
-  void set_gap(offset_gap gap) { facts_.gap = gap; }
+  // There is nothing more before `end`. To be called before any records are given out.
+  void extend(offset end, offset high_watermark) { end_ = end, facts_.high_watermark = high_watermark; }
   std::uint64_t count() const { return count_; }
   offset end_offset() const { return end_; }
   std::size_t bytes() const { return payload_.size(); }
@@ -77,8 +83,13 @@ class received_batches {
     protocol::batch_view view;
     protocol::record_range records;  // of an uncompressed batch, once verified
     bool compressed;
+    std::size_t first;  // its first record among those of the payload
   };
   received_batches() = default;
+  result<> add_whole();
+  result<> add_selected();
+  protocol::record_range numbered(const part& batch, const protocol::record_range& records) const;
+  failure out_of_bounds(const failure& why) const;
   failure corrupt(const protocol::batch_view& batch, const failure& why) const;
 
   delivery_facts facts_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <skald/protocol/error.hpp>
+#include "client/src/reading_codec.hpp"
 
 namespace skald::detail {
 
@@ -173,9 +174,9 @@ void subscriber::on_pushed(const incoming_frame& frame) {
   if (closed_) return;
   if (const auto* notice = frame.header->body_as_SubscriptionNotice()) return on_notice(*notice);
   const auto* delivery = frame.header->body_as_Delivery();
-  delivery_facts facts{core_.topic(), partition_id(delivery->partition()), offset(delivery->offset()),
-                       offset(delivery->high_watermark()), offset(delivery->log_start())};
-  core_.delivered(delivery->seek(), std::move(facts), frame.payload, frame.owner);
+  core_.delivered(delivery->seek(),
+                  decode_facts(core_.topic(), partition_id(delivery->partition()), *delivery), frame.payload,
+                  frame.owner);
   hand_out();
 }
 

@@ -93,7 +93,8 @@ void subscriber_core::fail(const failure& why) {
 
 void subscriber_core::delivered(std::uint32_t seek, delivery_facts facts, std::span<const std::byte> payload,
                                 std::shared_ptr<const void> owner) {
-  auto& state = state_of(facts.partition, facts.wanted);
+  const partition_id partition = facts.partition;
+  auto& state = state_of(partition, facts.wanted);
   const auto size = payload.size();
   if (seek < state.seek_min || failed_) {
     credit_due_ += size;
@@ -110,11 +111,24 @@ void subscriber_core::delivered(std::uint32_t seek, delivery_facts facts, std::s
   }
   state.next_received = std::max(state.next_received, (*batches)->end_offset());
   if ((*batches)->count() == 0 && !(*batches)->facts().gap) {
-    credit_due_ += size;
-    return;
+    const bool is_news = (*batches)->end_offset() > (*batches)->facts().wanted;
+    if (!is_news || extend_last(partition, state)) {
+      credit_due_ += size;
+      return;
+    }
   }
   queued_bytes_ += size;
   queue_.push_back(*std::move(batches));
+}
+
+// Progress without records is told along with what waits of that partition, if anything does.
+bool subscriber_core::extend_last(partition_id partition, const partition_state& state) {
+  const auto last = std::find_if(queue_.rbegin(), queue_.rend(), [&](const auto& batches) {
+    return batches->facts().partition == partition;
+  });
+  if (last == queue_.rend()) return false;
+  (*last)->extend(state.next_received, state.high_watermark);
+  return true;
 }
 
 void subscriber_core::missed(partition_id partition, offset_gap gap) {

@@ -91,6 +91,7 @@ class subscriber_core {
   };
 
   partition_state& state_of(partition_id partition, offset first);
+  bool extend_last(partition_id partition, const partition_state& state);
   void fail(const failure& why);
   std::uint64_t free_credit() const;
 

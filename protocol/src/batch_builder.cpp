@@ -66,12 +66,35 @@ std::size_t batch_builder::record_bytes_max(nullable key, nullable value,
 
 errc batch_builder::append(nullable key, nullable value, std::span<const header_view> headers, timestamp at) {
   if (at < timestamp_min || at > timestamp_max) return errc::invalid_request;
+  std::byte* out = begin_record(nullable_bytes(key) + nullable_bytes(value) + headers_bytes(headers), at);
+  if (out == nullptr) return errc::record_too_large;
+  out = write_nullable(out, key);
+  out = write_nullable(out, value);
+  out = write_varint(out, static_cast<std::int32_t>(headers.size()));
+  for (const header_view& header : headers) {
+    out = write_sized(out, header.key);
+    out = write_nullable(out, header.value);
+  }
+  end_record(out, at);
+  return errc::ok;
+}
+
+errc batch_builder::append_encoded(std::span<const std::byte> content, timestamp at) {
+  if (at < timestamp_min || at > timestamp_max) return errc::invalid_request;
+  std::byte* const out = begin_record(content.size(), at);
+  if (out == nullptr) return errc::record_too_large;
+  std::memcpy(out, content.data(), content.size());
+  end_record(out + content.size(), at);
+  return errc::ok;
+}
+
+// Writes what goes before a record's content; nullptr if the batch would become too large.
+std::byte* batch_builder::begin_record(std::size_t content_bytes, timestamp at) {
   const timestamp base = records_ == 0 ? at : base_timestamp_;
   const std::int64_t timestamp_delta = (at - base).count();
   const auto offset_delta = static_cast<std::int32_t>(records_);
-  const std::size_t length = 1 + varlong_size(timestamp_delta) + varint_size(offset_delta) +
-                             nullable_bytes(key) + nullable_bytes(value) + headers_bytes(headers);
-  if (length > batch_bytes_max - varint_bytes_max - bytes()) return errc::record_too_large;
+  const std::size_t length = 1 + varlong_size(timestamp_delta) + varint_size(offset_delta) + content_bytes;
+  if (length > batch_bytes_max - varint_bytes_max - bytes()) return nullptr;
 
   if (records_ == 0) {
     used_ = batch_header_bytes;
@@ -82,18 +105,13 @@ errc batch_builder::append(nullable key, nullable value, std::span<const header_
   out = write_varint(out, static_cast<std::int32_t>(length));
   *out++ = std::byte{0};  // attributes
   out = write_varlong(out, timestamp_delta);
-  out = write_varint(out, offset_delta);
-  out = write_nullable(out, key);
-  out = write_nullable(out, value);
-  out = write_varint(out, static_cast<std::int32_t>(headers.size()));
-  for (const header_view& header : headers) {
-    out = write_sized(out, header.key);
-    out = write_nullable(out, header.value);
-  }
-  used_ = static_cast<std::size_t>(out - buffer_.data());
+  return write_varint(out, offset_delta);
+}
+
+void batch_builder::end_record(const std::byte* end, timestamp at) {
+  used_ = static_cast<std::size_t>(end - buffer_.data());
   max_timestamp_ = std::max(max_timestamp_, at);
   ++records_;
-  return errc::ok;
 }
 
 void batch_builder::make_room(std::size_t bytes) {
@@ -116,6 +134,21 @@ std::vector<std::byte> batch_builder::finish(const batch_options& options) {
     buffer_.clear();
   }
 
+  write_fixed_fields(batch, options, used_compression);
+  clear();
+  return batch;
+}
+
+std::span<std::byte> batch_builder::finish_in_place(const batch_options& options) {
+  assert(records_ > 0 && options.compression == compression::none);
+  const std::span<std::byte> batch = std::span(buffer_).first(used_);
+  write_fixed_fields(batch, options, compression::none);
+  clear();
+  return batch;
+}
+
+void batch_builder::write_fixed_fields(std::span<std::byte> batch, const batch_options& options,
+                                       compression used_compression) const {
   const producer_stamp* producer = options.producer ? &*options.producer : nullptr;
   store<std::int64_t>(batch, layout::base_offset, 0);
   store(batch, layout::batch_length, static_cast<std::int32_t>(batch.size() - layout::uncounted_bytes));
@@ -131,8 +164,6 @@ std::vector<std::byte> batch_builder::finish(const batch_options& options) {
   store(batch, layout::base_sequence, producer ? producer->base_sequence : -1);
   store(batch, layout::record_count, static_cast<std::int32_t>(records_));
   store(batch, layout::crc, crc32c(std::span<const std::byte>(batch).subspan(layout::attributes)));
-  clear();
-  return batch;
 }
 
 // Empty when the records would not become smaller.

@@ -69,8 +69,13 @@ void record_range::iterator::read() {
   at_ += length;
   record_.timestamp = base_timestamp_ + std::chrono::milliseconds(trusted_varlong(at));
   trusted_varint(at);  // the offset delta, which counts up from 0
-  record_.offset = next_offset_;
-  next_offset_ += 1;
+  if (offsets_ != nullptr) {
+    record_.offset = *offsets_++;
+  } else {
+    record_.offset = next_offset_;
+    next_offset_ += 1;
+  }
+  content_ = at;
   record_.key = trusted_nullable(at);
   record_.value = trusted_nullable(at);
   const auto headers = static_cast<std::uint32_t>(trusted_varint(at));

@@ -151,9 +151,6 @@ complaint check(const wire::SeekOk& ok) {
 complaint check(const wire::Unsubscribe& unsubscribe) {
   return unsubscribe.subscription() == 0 ? no_subscription : nullptr;
 }
-complaint check(const wire::Delivery& delivery) {
-  return delivery.subscription() == 0 ? no_subscription : nullptr;
-}
 complaint check(const wire::SubscriptionNotice& notice) {
   return notice.subscription() == 0 ? no_subscription : nullptr;
 }
@@ -240,6 +237,28 @@ complaint check_publish(const wire::Publish& publish, std::size_t payload_bytes)
   return payload_bytes == 0 ? nullptr : payload_mismatch;
 }
 
+// What FetchOk and Delivery have in common.
+template <class Reading>
+complaint check_reading(const Reading& reading, std::size_t payload_bytes) {
+  const std::uint64_t from = reading.offset();
+  const std::uint64_t next = reading.next_offset();
+  if (next != 0 && next < from) return "its next offset is before its offset";
+  const each offsets(reading.offsets());
+  if (offsets.empty()) return nullptr;
+  if (offsets.size() > selected_max) return "it lists too many offsets";
+  if (payload_bytes == 0) return "it lists offsets, but has no payload";
+  std::uint64_t least = from;
+  for (const std::uint64_t at : offsets) {
+    if (at < least || at >= next) return "its offsets do not rise, or are out of its range";
+    least = at + 1;
+  }
+  return nullptr;
+}
+
+complaint check_delivery(const wire::Delivery& delivery, std::size_t payload_bytes) {
+  return delivery.subscription() == 0 ? no_subscription : check_reading(delivery, payload_bytes);
+}
+
 complaint check_id(std::uint64_t id, wire::Body type) {
   switch (type) {
     case wire::Body::Credit:
@@ -264,6 +283,10 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       return "it has no message";
     case wire::Body::Publish:
       return check_publish(*frame.body_as_Publish(), payload_bytes);
+    case wire::Body::FetchOk:
+      return check_reading(*frame.body_as_FetchOk(), payload_bytes);
+    case wire::Body::Delivery:
+      return check_delivery(*frame.body_as_Delivery(), payload_bytes);
 #define SKALD_MESSAGE(name) \
   case wire::Body::name:    \
     return check_as<wire::name>(frame);
@@ -287,14 +310,12 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       SKALD_MESSAGE(ListOffsets)
       SKALD_MESSAGE(ListOffsetsOk)
       SKALD_MESSAGE(Fetch)
-      SKALD_MESSAGE(FetchOk)
       SKALD_MESSAGE(Subscribe)
       SKALD_MESSAGE(SubscribeOk)
       SKALD_MESSAGE(Credit)
       SKALD_MESSAGE(Seek)
       SKALD_MESSAGE(SeekOk)
       SKALD_MESSAGE(Unsubscribe)
-      SKALD_MESSAGE(Delivery)
       SKALD_MESSAGE(SubscriptionNotice)
       SKALD_MESSAGE(Status)
       SKALD_MESSAGE(StatusOk)

@@ -28,11 +28,13 @@ std::vector<std::byte> batch(std::uint64_t base, std::uint64_t count, compressio
 }
 
 result<std::shared_ptr<received_batches>> receive(const std::vector<std::vector<std::byte>>& batches,
-                                                  std::uint64_t wanted = 0) {
+                                                  std::uint64_t wanted = 0,
+                                                  const std::vector<offset>& offsets = {},
+                                                  std::optional<offset> next = {}) {
   auto joined = std::make_shared<std::vector<std::byte>>();
   for (const auto& one : batches) joined->insert(joined->end(), one.begin(), one.end());
   return received_batches::create({std::make_shared<const std::string>("orders"), partition_id(3),
-                                   offset(wanted), offset(100), offset(0)},
+                                   offset(wanted), offset(100), offset(0), std::nullopt, offsets, next},
                                   *joined, joined, std::make_shared<detail::decoder_pool>());
 }
 
@@ -75,6 +77,39 @@ TEST_SUITE("received records") {
     CHECK(offsets_of(records_of({batch(10, 5), batch(15, 3, compression::lz4)}, 16)) ==
           std::vector<std::uint64_t>{16, 17});
     CHECK(records_of({batch(10, 5)}, 15).empty());
+  }
+
+  TEST_CASE("selected records have the offsets that came with them, whatever their batches say") {
+    const auto selected = [](const std::vector<std::vector<std::byte>>& batches,
+                             std::vector<std::uint64_t> offsets, std::uint64_t wanted = 0) {
+      std::vector<offset> numbers;
+      for (const auto at : offsets) numbers.emplace_back(at);
+      return receive(batches, wanted, numbers, offset(60));
+    };
+    const std::vector<std::vector<std::byte>> batches{batch(7, 2), batch(0, 1, compression::zstd),
+                                                      batch(0, 2)};
+    const auto numbers_of = [](const records& all) {
+      std::vector<std::uint64_t> numbers;
+      for (const record& r : all) numbers.push_back(r.offset().value());
+      return numbers;
+    };
+    auto received = selected(batches, {10, 20, 30, 40, 50}).value();
+    REQUIRE(received->verify());
+    const records all(received);
+    CHECK(numbers_of(all) == std::vector<std::uint64_t>{10, 20, 30, 40, 50});
+    CHECK(all.size() == 5);
+    CHECK(all.end_offset() == offset(60));
+    CHECK(all.lag() == 40);
+    auto later = selected(batches, {10, 20, 30, 40, 50}, 25).value();
+    REQUIRE(later->verify());
+    CHECK(numbers_of(records(later)) == std::vector<std::uint64_t>{30, 40, 50});
+    CHECK(records(later).size() == 3);
+    for (const auto& wrong :
+         {std::vector<std::uint64_t>{10, 20, 30, 40}, std::vector<std::uint64_t>{10, 20, 30, 40, 50, 51}}) {
+      const auto refused = selected(batches, wrong);
+      REQUIRE(!refused);
+      CHECK(refused.error().code == errc::corrupt_batch);
+    }
   }
 
   TEST_CASE("a copied record outlives everything it came from") {

@@ -86,6 +86,42 @@ TEST_SUITE("subscriber core") {
     CHECK(drain(core) == texts{"0:10-13", "0:13-14"});
   }
 
+  TEST_CASE("what holds no records of interest moves the position, with or behind what waits") {
+    auto core = attached_core();
+    const auto progress = [&](std::uint32_t partition, std::uint64_t from, std::uint64_t to) {
+      delivery_facts facts{core.topic(), partition_id(partition), offset(from), offset(to + 5), offset(0)};
+      facts.next = offset(to);
+      core.delivered(0, std::move(facts), {}, {});
+    };
+    progress(0, 10, 30);
+    progress(0, 30, 40);
+    deliver(core, 1, 20, 21);
+    progress(1, 21, 50);
+    progress(1, 40, 50);  // nothing new
+    CHECK(core.positions()[0].next == offset(10));
+    CHECK(core.positions()[1].next == offset(20));
+
+    core.detached();
+    REQUIRE(core.described(topic_id(1)));
+    core.begin_attach();
+    const auto back = core.attached({{partition_id(0), offset(0)}, {partition_id(1), offset(0)}});
+    REQUIRE(back.has_value());
+    CHECK(text_of(back->partitions) == texts{"0@40", "1@50"});
+
+    auto first = core.take();
+    REQUIRE(first);
+    CHECK(first->empty());
+    CHECK(first->end_offset() == offset(40));
+    CHECK(first->high_watermark() == offset(45));
+    CHECK(core.positions()[0].next == offset(40));
+    auto second = core.take();
+    REQUIRE(second);
+    CHECK(second->size() == 1);
+    CHECK(second->end_offset() == offset(50));
+    CHECK(core.positions()[1].next == offset(50));
+    CHECK_FALSE(core.has_next());
+  }
+
   TEST_CASE("a lost connection resumes behind what has arrived, and gives what waits") {
     auto core = attached_core();
     deliver(core, 0, 10, 12);

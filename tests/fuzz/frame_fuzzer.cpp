@@ -122,6 +122,19 @@ void touch_service_message(const wire::Frame& frame) {
   }
 }
 
+template <class Reading>
+void touch_reading(const Reading& reading, std::size_t payload_bytes) {
+  std::uint64_t least = reading.offset();
+  require(reading.next_offset() == 0 || reading.next_offset() >= least, "reading goes on, not back");
+  const each offsets(reading.offsets());
+  require(offsets.size() <= selected_max, "a list of selected offsets is capped");
+  require(offsets.empty() || payload_bytes > 0, "selected records have a payload");
+  for (const std::uint64_t at : offsets) {
+    require(at >= least && at < reading.next_offset(), "offsets rise, within what is covered");
+    least = at + 1;
+  }
+}
+
 // Reads what a handler may read without a check.
 void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
   require(frame.body() != nullptr, "a frame has a body");
@@ -175,6 +188,12 @@ void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
     case wire::Body::Subscribe:
       length(frame.body_as_Subscribe()->topic());
       touch_starts(frame.body_as_Subscribe()->partitions());
+      break;
+    case wire::Body::FetchOk:
+      touch_reading(*frame.body_as_FetchOk(), payload_bytes);
+      break;
+    case wire::Body::Delivery:
+      touch_reading(*frame.body_as_Delivery(), payload_bytes);
       break;
     case wire::Body::SubscribeOk:
       touch_offsets(frame.body_as_SubscribeOk()->offsets());

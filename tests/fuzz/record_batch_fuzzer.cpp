@@ -47,6 +47,26 @@ void rebuild(const record_range& records, offset base) {
   for (const record_view& record : records) require_same(record, *other++);
 }
 
+// As rebuild(), with each record's content as it is encoded, and with offsets of their own.
+void select(const record_range& records) {
+  static batch_builder builder;
+  std::vector<offset> offsets;
+  const auto end = records.end();
+  for (auto record = records.begin(); record != end; ++record) {
+    require(builder.append_encoded(record.content(), record->timestamp) == errc::ok,
+            "the content of a checked record can be appended");
+    offsets.push_back(record->offset);
+  }
+  const auto batch = batch_view::parse(builder.finish_in_place());
+  require(batch.has_value(), "a batch of selected records parses");
+  batch_decoder decoder;
+  const auto again = decoder.check(*batch);
+  require(again.has_value() && again->size() == records.size(), "a batch of selected records is sound");
+  const record_range numbered = again->renumbered(offsets.data());
+  auto other = numbered.begin();
+  for (const record_view& record : records) require_same(record, *other++);
+}
+
 void check(const batch_view& batch) {
   static batch_decoder decoder;
   const auto records = decoder.check(batch, limits);
@@ -55,6 +75,7 @@ void check(const batch_view& batch) {
           "the number of records is in bounds");
   require(records->largest_record_bytes() <= limits.record_bytes_max, "the largest record is in bounds");
   rebuild(*records, batch.base_offset());
+  select(*records);
 }
 
 // The same batch with a length and a checksum that are right: otherwise hardly an input gets past them.

@@ -157,6 +157,43 @@ TEST_CASE("a record beyond what the format can express is refused") {
   CHECK(builder.empty());
 }
 
+TEST_CASE("records of another batch are added as they are encoded") {
+  batch_builder builder;
+  const std::vector<header_view> headers = {{"trace", "7f"}, {"gone", std::nullopt}};
+  REQUIRE(builder.append("a", "1", {}, at_ms(500)) == errc::ok);
+  REQUIRE(builder.append("b", std::nullopt, headers, at_ms(900)) == errc::ok);
+  REQUIRE(builder.append(std::nullopt, "3", {}, at_ms(100)) == errc::ok);
+  const byte_string original = builder.finish();
+
+  batch_decoder decoder;
+  const auto records = decoder.check(parsed(original));
+  REQUIRE(records.has_value());
+  batch_builder expected;
+  REQUIRE(expected.append("b", std::nullopt, headers, at_ms(900)) == errc::ok);
+  REQUIRE(expected.append(std::nullopt, "3", {}, at_ms(100)) == errc::ok);
+  for (int round = 0; round < 2; ++round) {
+    auto record = std::next(records->begin());
+    REQUIRE(builder.append_encoded(record.content(), record->timestamp) == errc::ok);
+    ++record;
+    REQUIRE(builder.append_encoded(record.content(), record->timestamp) == errc::ok);
+    CHECK(builder.append_encoded(record.content(), timestamp_min - std::chrono::milliseconds(1)) ==
+          errc::invalid_request);
+    const auto made = builder.finish_in_place();
+    if (round == 0) CHECK(byte_string(made.begin(), made.end()) == expected.finish());
+    CHECK(builder.empty());
+  }
+}
+
+TEST_CASE("the records of a batch can be given other offsets") {
+  const byte_string bytes = test::sample_batch(3);
+  batch_decoder decoder;
+  const std::vector offsets{offset(5), offset(70), offset(900)};
+  const auto records = decoder.check(parsed(bytes)).value().renumbered(offsets.data());
+  std::vector<skald::offset> seen;
+  for (const record_view& record : records) seen.push_back(record.offset);
+  CHECK(seen == offsets);
+}
+
 TEST_CASE("assigning offset and epoch does not touch the checksum") {
   byte_string bytes = test::sample_batch(3);
   patch_base_offset(bytes, offset(1'000'000'000'000), 7);

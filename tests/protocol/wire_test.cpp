@@ -318,6 +318,46 @@ TEST_CASE("what is told of services is whole") {
         }) == "malformed ListServicesOk: an instance lacks its statistics");
 }
 
+TEST_CASE("offsets of selected records rise within what a delivery covers") {
+  const auto deliver = [](const std::vector<std::uint64_t>& offsets, std::uint64_t from, std::uint64_t next) {
+    return [=](builder& b) { return wire::CreateDeliveryDirect(b, 1, 0, 0, from, 100, 0, &offsets, next); };
+  };
+  const std::string disorder = "malformed Delivery: its offsets do not rise, or are out of its range";
+  CHECK(complaint(0, deliver({}, 10, 0)) == "");
+  CHECK(complaint(0, deliver({}, 10, 10)) == "");
+  CHECK(complaint(0, deliver({}, 10, 20)) == "");
+  CHECK(complaint(0, deliver({}, 10, 9)) == "malformed Delivery: its next offset is before its offset");
+  CHECK(complaint(0, deliver({10, 11, 19}, 10, 20), 70) == "");
+  CHECK(complaint(0, deliver({10, 11, 19}, 10, 19), 70) == disorder);
+  CHECK(complaint(0, deliver({10, 11, 19}, 10, 0), 70) == disorder);
+  CHECK(complaint(0, deliver({9, 11}, 10, 20), 70) == disorder);
+  CHECK(complaint(0, deliver({11, 11}, 10, 20), 70) == disorder);
+  CHECK(complaint(0, deliver({12, 11}, 10, 20), 70) == disorder);
+  CHECK(complaint(0, deliver({~0ull}, 10, ~0ull), 70) == disorder);
+  CHECK(complaint(0, deliver({10}, 10, 11)) == "malformed Delivery: it lists offsets, but has no payload");
+  const auto fetched = [](std::uint64_t at) {
+    return [at](builder& b) {
+      const std::vector offsets{at};
+      return wire::CreateFetchOkDirect(b, 10, 100, 0, &offsets, 20);
+    };
+  };
+  CHECK(complaint(1, fetched(10), 70) == "");
+  CHECK(complaint(1, fetched(20), 70) ==
+        "malformed FetchOk: its offsets do not rise, or are out of its range");
+}
+
+TEST_CASE("the longest list of offsets fits a header, and no longer one is taken") {
+  const auto deliver = [](std::size_t count) {
+    return [count](builder& b) {
+      std::vector<std::uint64_t> offsets(count);
+      for (std::size_t i = 0; i < count; ++i) offsets[i] = i;
+      return wire::CreateDeliveryDirect(b, 1, 0, 0, 0, 0, 0, &offsets, count);
+    };
+  };
+  CHECK(complaint(0, deliver(selected_max), 1) == "");
+  CHECK(complaint(0, deliver(selected_max + 1), 1) == "malformed Delivery: it lists too many offsets");
+}
+
 TEST_CASE("lists of partitions are capped") {
   const auto seek = [](std::size_t partitions) {
     return [partitions](builder& b) {

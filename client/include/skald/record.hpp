@@ -98,7 +98,9 @@ struct offset_gap {
   offset to;
 };
 
-// The records of one delivery or fetch: of one partition, in order.
+// The records of one delivery or fetch: of one partition, in order. Their offsets may leave some out: what
+// was asked for was not all of the partition, or not all of it is kept. There may be none at all;
+// end_offset() then says how far there was nothing.
 //
 // Ownership: shares the received buffer, as each of its records does; decompresses batch by batch while it is
 // iterated over, otherwise nothing is copied. Copying one is cheap.
@@ -119,7 +121,7 @@ class records {
 
   std::string_view topic() const;
   partition_id partition() const;
-  // How many records the iteration will yield, and from which offset; end_offset() is where to go on
+  // How many records the iteration will yield, and from which offset on; end_offset() is where to go on
   // afterwards.
   std::uint64_t size() const;
   bool empty() const { return size() == 0; }
@@ -131,7 +133,7 @@ class records {
   // Of the partition, when the broker sent this: the offset that its next record gets, and its oldest record.
   offset high_watermark() const;
   offset log_start() const;
-  // How many records the partition held beyond these.
+  // How many offsets the partition had beyond these.
   std::uint64_t lag() const;
   // Set when records before these were removed by retention before they could be delivered. A gap is reported
   // as soon as it is known, if need be with no records.

@@ -40,6 +40,10 @@ class batch_builder {
   [[nodiscard]] errc append(std::optional<std::string_view> key, std::optional<std::string_view> value,
                             std::span<const header_view> headers, timestamp at);
 
+  // Adds a record of another batch: its content as record_range::iterator::content() gives it, which is
+  // copied. Fails as append() does.
+  [[nodiscard]] errc append_encoded(std::span<const std::byte> content, timestamp at);
+
   bool empty() const { return records_ == 0; }
   std::uint32_t records() const { return records_; }
   // The size of the batch if it were finished now without compression.
@@ -52,6 +56,8 @@ class batch_builder {
   // The finished batch: base offset 0, leader epoch 0. At least one record must have been appended. A batch
   // that compression would not make smaller is left uncompressed. The builder is empty again afterwards.
   std::vector<std::byte> finish(const batch_options& options = {});
+  // The same without compression, in the builder's own buffer: valid until its next use.
+  std::span<std::byte> finish_in_place(const batch_options& options = {});
 
   // Forgets the records and keeps the buffer.
   void clear();
@@ -59,7 +65,11 @@ class batch_builder {
   void recycle(std::vector<std::byte>&& buffer);
 
  private:
+  std::byte* begin_record(std::size_t content_bytes, timestamp at);
+  void end_record(const std::byte* end, timestamp at);
   void make_room(std::size_t bytes);
+  void write_fixed_fields(std::span<std::byte> batch, const batch_options& options,
+                          compression used_compression) const;
   std::vector<std::byte> compress(const batch_options& options);
 
   std::vector<std::byte> buffer_;  // its size is the capacity: growing zero-fills once, not per record

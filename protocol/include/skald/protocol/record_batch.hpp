@@ -122,6 +122,8 @@ class record_range {
     iterator() = default;
     const record_view& operator*() const { return record_; }
     const record_view* operator->() const { return &record_; }
+    // Its key, value and headers as they are encoded: the part of a record that does not depend on its batch.
+    std::span<const std::byte> content() const { return {content_, at_}; }
     iterator& operator++() { return --left_, read(), *this; }
     iterator operator++(int) {
       iterator before = *this;
@@ -136,15 +138,18 @@ class record_range {
         : at_(range.data_),
           left_(range.count_),
           base_timestamp_(range.base_timestamp_),
-          next_offset_(range.base_offset_) {
+          next_offset_(range.base_offset_),
+          offsets_(range.offsets_) {
       read();
     }
     void read();
 
     const std::byte* at_ = nullptr;
+    const std::byte* content_ = nullptr;
     std::uint32_t left_ = 0;
     timestamp base_timestamp_;
     skald::offset next_offset_;
+    const skald::offset* offsets_ = nullptr;
     record_view record_;
   };
 
@@ -155,6 +160,13 @@ class record_range {
   bool empty() const { return count_ == 0; }
   iterator begin() const { return iterator(*this); }
   iterator end() const { return {}; }
+  // The same records with these offsets, as many as there are records: those of a batch of selected records
+  // travel beside it. They must live as long as the range and its iterators are used.
+  record_range renumbered(const skald::offset* offsets) const {
+    record_range other = *this;
+    other.offsets_ = offsets;
+    return other;
+  }
 
  private:
   friend class batch_decoder;
@@ -165,6 +177,7 @@ class record_range {
   std::size_t largest_record_bytes_ = 0;
   skald::offset base_offset_;
   timestamp base_timestamp_;
+  const skald::offset* offsets_ = nullptr;  // absent: counted from the batch's base offset
 };
 
 // ---- batches -------------------------------------------------------------------------------------------
