@@ -32,8 +32,7 @@ void select(benchmark::State& state, std::size_t value_bytes, compression codec)
   const std::string limit = "key-" + std::to_string(100 + state.range(0)).substr(1);
   const bool all = state.range(0) == 100;
   const auto matches = [&](const protocol::record_view& record) { return all || *record.key < limit; };
-  protocol::batch_decoder decoder;
-  record_selection selection(decoder);
+  record_selection selection;
   for (auto _ : state) {
     selection.begin(offset(0), {});
     benchmark::DoNotOptimize(selection.add(stored, matches));
@@ -52,8 +51,7 @@ void find_one(benchmark::State& state) {
   const std::vector<std::byte> stored = sample(100, compression::none);
   const auto memory = std::make_shared<block_pool>(64u << 20, 256u << 10, 8u << 20);
   const std::vector wanted{offset(300)};
-  protocol::batch_decoder decoder;
-  record_selection selection(decoder);
+  record_selection selection;
   for (auto _ : state) {
     selection.begin(offset(0), {});
     benchmark::DoNotOptimize(selection.add(stored, listed_offsets(wanted)));

@@ -1,7 +1,7 @@
 // Some records of stored batches as a batch of their own, for readers that are not to get whole batches:
 // those that a filter lets through, those that were leased one by one, the one that a key leads to.
 //
-//   record_selection chosen(decoder);
+//   record_selection chosen;
 //   chosen.begin(from, {.bytes_max = credit});
 //   const auto more = chosen.add(batches, [](const protocol::record_view& record) { return ...; });
 //   selected_records result = chosen.take(memory);      // what travels, and the offsets that go with it
@@ -59,9 +59,6 @@ class listed_offsets {
 
 class record_selection {
  public:
-  // The decoder outlives it, and is used during add() only.
-  explicit record_selection(protocol::batch_decoder& decoder) : decoder_(decoder) {}
-
   // Starts a new selection, of records from `from` on.
   void begin(offset from, const selection_limits& limits);
 
@@ -109,7 +106,7 @@ class record_selection {
   result<protocol::record_range> decode(const protocol::batch_view& batch);
   bool append(const protocol::record_range::iterator& at);
 
-  protocol::batch_decoder& decoder_;
+  protocol::batch_decoder decoder_;
   protocol::batch_builder builder_;
   selection_limits limits_;
   offset next_;

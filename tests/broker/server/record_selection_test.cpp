@@ -41,7 +41,7 @@ bytes joined(const std::vector<bytes>& batches) {
 struct scene {
   std::shared_ptr<block_pool> memory = std::make_shared<block_pool>(1 << 20, 4096, 1 << 16);
   protocol::batch_decoder decoder;
-  record_selection selection{decoder};
+  record_selection selection;
 };
 
 // Checks that the selection is what `batch` made, and returns its offsets.
