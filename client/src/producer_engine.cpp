@@ -159,9 +159,11 @@ void producer_engine::schedule_pump() {
 
 void producer_engine::pump() {
   producer_effects effects;
+  bool ended = false;
   {
     const std::lock_guard lock(mutex_);
     pump_scheduled_ = false;
+    ended = closed_.has_value();
     effects = core_.poll(std::chrono::steady_clock::now());
     if (blocked_ && core_.has_room()) {
       blocked_ = false;
@@ -169,6 +171,8 @@ void producer_engine::pump() {
     }
   }
   perform(std::move(effects));
+  // Nothing falls due any more, and the timer would keep the executor, and whoever waits for it, until then.
+  if (ended) timer_.cancel();
   admit_waiters();
   finish_flushes();
 }

@@ -44,7 +44,7 @@ TEST_SUITE("reconnect") {
     CHECK(code_of(
               [&] {
                 run([](skald::client& to) -> asio::awaitable<void> {
-                  co_await to.list_topics({.timeout = 30ms});
+                  co_await to.list_topics({.timeout = 200ms});
                 }(*broker));
               },
               &message) == errc::cannot_connect);
@@ -62,17 +62,17 @@ TEST_SUITE("reconnect") {
   TEST_CASE_FIXTURE(async_fixture, "a port where something else listens") {
     server.script = [](const wire::Frame&) { return action::ignore; };
     auto impatient = options();
-    impatient.connect_timeout = 30ms;
+    impatient.connect_timeout = 100ms;
     broker.emplace(io.get_executor(), impatient);
     std::string message;
-    CHECK(connect_code(*this, {.timeout = 100ms}, &message) == errc::cannot_connect);
+    CHECK(connect_code(*this, {.timeout = 1s}, &message) == errc::cannot_connect);
     CHECK(message.find("is it a skald broker?") != std::string::npos);
   }
 
   TEST_CASE_FIXTURE(async_fixture, "a broker of another version") {
     server.version = 99;
     std::string message;
-    CHECK(connect_code(*this, {.timeout = 100ms}, &message) == errc::cannot_connect);
+    CHECK(connect_code(*this, {.timeout = 1s}, &message) == errc::cannot_connect);
     CHECK(message.find("version 99") != std::string::npos);
   }
 
@@ -156,6 +156,22 @@ TEST_SUITE("reconnect") {
     CHECK(io.stopped());
     REQUIRE(code);
     CHECK(*code == errc::closed);
+  }
+
+  TEST_CASE_FIXTURE(async_fixture, "closing after a publish leaves the executor without work at once") {
+    server.add_topic("t");
+    run([](skald::client& to) -> asio::awaitable<void> {
+      co_await to.publish("t", {.value = "x"}, {.timeout = 1h});
+    }(*broker));
+    skald::producer out(*broker, {.delivery_timeout = 1h});
+    run([](skald::producer& through) -> asio::awaitable<void> {
+      co_await through.publish("t", {.value = "y"});
+    }(out));
+    server.stop();
+    broker->close();
+    io.restart();
+    io.run_for(patience);
+    CHECK(io.stopped());
   }
 
   TEST_CASE("an address that is none is refused when the client is made") {
