@@ -117,9 +117,10 @@ TEST_CASE("an oversized frame is refused when it is announced") {
 
 TEST_CASE("a client that does not say hello, or not all of a frame, or nothing, is let go") {
   running on;
-  on.settings.session.hello_timeout = milliseconds(100);
-  on.settings.session.frame_timeout = milliseconds(150);
-  on.settings.session.idle_timeout = milliseconds(400);
+  // Long enough to greet, however slow the machine is.
+  on.settings.session.hello_timeout = milliseconds(1'000);
+  on.settings.session.frame_timeout = milliseconds(1'000);
+  on.settings.session.idle_timeout = milliseconds(1'500);
   on.start();
   raw_client mute = on.connect();
   raw_client slow = on.client();
@@ -133,11 +134,11 @@ TEST_CASE("a client that does not say hello, or not all of a frame, or nothing, 
 
 TEST_CASE("pings keep a connection") {
   running on;
-  on.settings.session.idle_timeout = milliseconds(300);
+  on.settings.session.idle_timeout = milliseconds(1'000);
   on.start();
   raw_client lively = on.client();
   raw_client silent = on.client();
-  const auto until = steady::now() + milliseconds(900);
+  const auto until = steady::now() + milliseconds(2'500);
   for (std::uint64_t id = 10; steady::now() < until; ++id) {
     CHECK(lively.ask(id, [](auto& b) { return wire::CreatePing(b); }).type() == wire::Body::Pong);
   }
