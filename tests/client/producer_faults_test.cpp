@@ -6,6 +6,7 @@
 #include <set>
 
 #include "tests/client/producer_harness.hpp"
+#include "tests/effort.hpp"
 
 using namespace skald;
 using namespace skald::test;
@@ -120,7 +121,7 @@ class story {
 }  // namespace
 
 TEST_CASE("random faults never lose, repeat or reorder what was acknowledged") {
-  for (std::uint32_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint32_t seed = 1; seed <= tests::effort(500); ++seed) {
     CAPTURE(seed);
     story(seed).run();
   }

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/effort.hpp"
 #include "tests/fuzz/fuzzer.hpp"
 
 namespace {
@@ -102,7 +103,7 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "usage: %s DIRECTORY [MUTATIONS] [SEED]\n", arguments[0]);
     return 2;
   }
-  const int mutations = count > 2 ? std::atoi(arguments[2]) : 200'000;
+  const int mutations = count > 2 ? std::atoi(arguments[2]) : static_cast<int>(skald::tests::effort(200'000));
   const auto seed = static_cast<unsigned>(count > 3 ? std::atoi(arguments[3]) : 1);
   for (const int deadly : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(deadly, describe);
 

@@ -36,7 +36,8 @@ function(skald_executable name)
 endfunction()
 
 # skald_test(NAME SOURCES ... LIBS ... [LABELS ...] [TIMEOUT seconds] [PCH header...])
-# A doctest executable registered with ctest under its own name. tests/main.cpp holds main().
+# A doctest executable registered with ctest under its own name. tests/main.cpp holds main(). A sanitizer, which
+# slows every test down, gives each three times its time.
 # Labels that tools/test knows: unit, system, and slow-sanitized (left out where a sanitizer slows it down).
 function(skald_test name)
   if(NOT SKALD_BUILD_TESTS)
@@ -47,6 +48,9 @@ function(skald_test name)
   add_test(NAME ${name} COMMAND ${name})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  if(SKALD_SANITIZER)
+    math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 3")
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
 endfunction()

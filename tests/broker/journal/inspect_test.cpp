@@ -5,6 +5,7 @@
 #include <random>
 
 #include "tests/broker/journal/scene.hpp"
+#include "tests/effort.hpp"
 
 namespace skald::journal::testing {
 
@@ -51,7 +52,7 @@ TEST_CASE("a sound journal is reported entry by entry, without a defect and with
 
 TEST_CASE(
     "any flipped bit in any segment is one defect, in its file, and the other entries are still listed") {
-  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint64_t seed = 1; seed <= tests::effort(500); ++seed) {
     CAPTURE(seed);
     std::mt19937_64 random(seed);
     scene on(seed);

@@ -8,6 +8,7 @@
 
 #include "broker/journal/entry.hpp"
 #include "tests/broker/journal/scene.hpp"
+#include "tests/effort.hpp"
 
 namespace skald::journal::testing {
 
@@ -181,7 +182,7 @@ void for_seeds(std::uint64_t count, One one) {
 TEST_CASE(
     "whatever happens, what was reported durable is replayed in order, once, and nothing torn refuses") {
   std::uint64_t replayed = 0;
-  for_seeds(3'000, [&](std::uint64_t seed) {
+  for_seeds(tests::effort(3'000), [&](std::uint64_t seed) {
     history life(seed);
     life.live(80);
     REQUIRE_MESSAGE(life.broken().empty(), "seed ", seed, ": ", life.broken());
@@ -192,7 +193,7 @@ TEST_CASE(
 
 TEST_CASE("no flipped bit passes silently in a journal that was stopped or killed") {
   std::uint64_t noticed = 0;
-  for_seeds(1'500, [&](std::uint64_t seed) {
+  for_seeds(tests::effort(1'500), [&](std::uint64_t seed) {
     std::mt19937_64 random(seed);
     scene on(seed);
     on.open();
@@ -220,7 +221,7 @@ TEST_CASE("no flipped bit passes silently in a journal that was stopped or kille
 }
 
 TEST_CASE("after a loss of power a bit that flipped before the last group never passes silently") {
-  for_seeds(1'500, [&](std::uint64_t seed) {
+  for_seeds(tests::effort(1'500), [&](std::uint64_t seed) {
     std::mt19937_64 random(seed);
     scene on(seed);
     on.open();

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "tests/broker/shard/scene.hpp"
+#include "tests/effort.hpp"
 
 namespace skald::shard::testing {
 
@@ -201,7 +202,7 @@ class history {
 
 TEST_CASE("nothing acknowledged is lost, doubled or reordered, whatever happens") {
   std::uint64_t first = 1;
-  std::uint64_t last = 150;
+  std::uint64_t last = tests::effort(150);
   if (const char* seed = std::getenv("SKALD_SHARD_SEED")) first = last = std::strtoull(seed, nullptr, 10);
   std::size_t acknowledged = 0;
   for (std::uint64_t seed = first; seed <= last; ++seed) {

@@ -3,7 +3,7 @@
 //
 // Three producers publish to four partitions, each with another compression; a subscriber follows everything.
 // All of them stay connected, or rather reconnect, through every kill. SKALD_KILL_ROUNDS says how often
-// (50; 12 where CI is set), SKALD_KILL_SEED repeats the moments of an earlier run.
+// (50; 12 under a sanitizer and where CI is set), SKALD_KILL_SEED repeats the moments of an earlier run.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -15,6 +15,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "tests/effort.hpp"
 #include "tests/system/crash/numbered_load.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
@@ -132,7 +133,7 @@ void check_verified(const std::filesystem::path& data_directory) {
 
 TEST_CASE("SIGKILL at random moments under load loses, repeats and reorders nothing that was acknowledged") {
   const std::uint64_t rounds =
-      number_from_environment("SKALD_KILL_ROUNDS", std::getenv("CI") != nullptr ? 12 : 50);
+      number_from_environment("SKALD_KILL_ROUNDS", sanitized || std::getenv("CI") != nullptr ? 12 : 50);
   const std::uint64_t seed = number_from_environment("SKALD_KILL_SEED", std::random_device{}());
   std::cout << "SKALD_KILL_ROUNDS=" << rounds << " SKALD_KILL_SEED=" << seed << std::endl;
   std::mt19937_64 random(seed);

@@ -1,0 +1,20 @@
+// How much a test does that could go on for ever: random histories, mutations, kills.
+#pragma once
+
+#include <cstdint>
+
+namespace skald::tests {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+// Whether every history ends well is for the optimised build to try, which runs them all. A sanitizer watches
+// what the code does on the way: a tenth of them goes everywhere, and it makes each take ten times as long.
+constexpr std::uint64_t effort(std::uint64_t repetitions) {
+  return sanitized ? repetitions / 10 : repetitions;
+}
+
+}  // namespace skald::tests
