@@ -27,6 +27,7 @@ inline constexpr std::uint16_t protocol_version_max = 1;
 inline constexpr std::size_t appends_max = 16'384;
 inline constexpr std::size_t partitions_max = 16'384;
 inline constexpr std::size_t topics_max = 16'384;
+inline constexpr std::size_t groups_max = 4'096;  // also members in one description
 // Headers of a request or reply, metadata of an instance.
 inline constexpr std::size_t properties_max = 128;
 inline constexpr std::size_t instances_max = 16'384;
@@ -64,7 +65,12 @@ using header_result = boost::system::result<T, header_failure>;
 //   PublishOk         appended (1 to appends_max)
 //   ListOffsets, Fetch    topic
 //   Subscribe         topic; subscription is not 0
-//   Credit, Seek, Unsubscribe, Delivery, SubscriptionNotice    subscription is not 0
+//   Credit, Seek, Unsubscribe, Delivery, SubscriptionNotice, SubscriptionChanged, MemberHeartbeat,
+//   ReleasePartitions    subscription is not 0
+//   CommitOffsets, DescribeGroup, DeleteGroup    group
+//   CommitOffsets     at least one offset
+//   ListGroupsOk, DescribeGroupOk    at most groups_max groups or members; each group has a name
+//   lists of topics   at most topics_max elements, each with name
 //   lists of partitions   at most partitions_max elements
 //   Request, RequestAll, Serve    subject
 //   Serve, Unserve, Drain, Heartbeat, RequestDelivery, RequestCancelled, ResponderNotice    responder is not

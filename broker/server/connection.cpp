@@ -214,8 +214,8 @@ void connection::stop() {
   if (phase_ == phase::talking) session_->stop();
 }
 
-void connection::topic_grew(topic_id topic, std::uint32_t partitions) {
-  if (phase_ == phase::talking) session_->topic_grew(topic, partitions);
+void connection::topic_changed(const shard::topic_change& change) {
+  if (phase_ == phase::talking) session_->topic_changed(change);
 }
 
 void connection::hang_up(errc code, const std::string& why) {

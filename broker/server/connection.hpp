@@ -37,7 +37,7 @@ class connection final : public session::edge, public std::enable_shared_from_th
   void resume();
   void flush();
   void sweep(std::chrono::steady_clock::time_point now);
-  void topic_grew(topic_id topic, std::uint32_t partitions);
+  void topic_changed(const shard::topic_change& change);
   // At once; what is queued is lost. Idempotent.
   void close();
 

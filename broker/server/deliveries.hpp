@@ -1,9 +1,10 @@
 // The subscriptions of one session: whose turn it is, what may be sent, and where each partition stands.
 //
-// A subscription moves round its partitions: each turn sends one delivery of whole batches. It sends only
-// while the subscriber has credit left (a delivery may overdraw it once) and the output queue is short, so a
-// slow subscriber costs a bounded amount of memory and nobody else's time. A partition without anything to
-// read waits at the shard, and what comes back from there is already the plan of what to read.
+// A subscription follows partitions of one topic, or of all topics that match a pattern; they may join and
+// leave while it runs. It moves round its partitions: each turn sends one delivery of whole batches. It sends
+// only while the subscriber has credit left (a delivery may overdraw it once) and the output queue is short,
+// so a slow subscriber costs a bounded amount of memory and nobody else's time. A partition without anything
+// to read waits at the shard, and what comes back from there is already the plan of what to read.
 //
 // Runs on the session's reactor.
 #pragma once
@@ -39,7 +40,7 @@ class deliveries {
   void pump();
   // Drops plans that were not used since the last sweep: they keep segments from being recycled.
   void sweep();
-  void topic_grew(topic_id topic, std::uint32_t partitions);
+  void topic_changed(const shard::topic_change& change);
   void clear();
 
  private:
@@ -49,13 +50,19 @@ class deliveries {
   using weak = std::weak_ptr<subscription>;
 
   shared find(std::uint64_t subscription_id) const;
-  void opened(const weak& which, const pending_request& request, const resolved_topic& topic);
+  void opened(const weak& which, const pending_request& request, const resolved_topics& topics);
   void sought(const weak& which, const pending_request& request, std::uint32_t seek,
-              const resolved_topic& topic);
-  void grow(const shared& which, std::uint32_t partitions);
+              const resolved_topics& topics);
+  void follow(const shared& which, const shard::topic_change& change);
+  void grow(const shared& which, const shard::topic_change& topic);
+  void drop_topic(const shared& which, topic_id topic);
+  bool has_room_for(const subscription& which, std::size_t partitions) const;
+  cursor& add(subscription& which, topic_id topic, partition_id partition, offset from);
+  void drop(subscription& which, const cursor& at);
   void remove(subscription& which);
   void end(const shared& which, errc code, const std::string& why);
 
+  static std::weak_ptr<cursor> held(const subscription& which, const cursor& at);
   void ready(const shared& which, cursor& at);
   void runnable(const shared& which);
   void serve(const shared& which);

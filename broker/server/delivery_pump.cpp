@@ -11,6 +11,10 @@
 
 namespace skald::server {
 
+std::weak_ptr<deliveries::cursor> deliveries::held(const subscription& which, const cursor& at) {
+  return which.cursors.at(at.of);
+}
+
 void deliveries::ready(const shared& which, cursor& at) {
   if (at.queued) return;
   at.queued = true;
@@ -51,14 +55,16 @@ void deliveries::serve(const shared& which) {
 
 void deliveries::ask_for_plan(const shared& which, cursor& at) {
   at.forget_plan();
-  at.waiting = host_.shard.plan_when_readable({which->stored_as, at.partition}, at.next, which->plan_bytes(),
-                                              [session = session_.weak_from_this(), to = weak(which),
-                                               cursor = &at, visit = at.visit](shared_plan plan) {
-                                                const auto alive = session.lock();
-                                                const auto of = to.lock();  // owns the cursor
-                                                if (!alive || !of || cursor->visit != visit) return;
-                                                alive->subscriptions().planned(of, *cursor, std::move(plan));
-                                              });
+  at.waiting =
+      host_.shard.plan_when_readable(at.of, at.next, which->plan_bytes(),
+                                     [session = session_.weak_from_this(), to = weak(which),
+                                      held_at = held(*which, at), visit = at.visit](shared_plan plan) {
+                                       const auto alive = session.lock();
+                                       const auto of = to.lock();
+                                       const auto place = held_at.lock();
+                                       if (!alive || !of || !place || place->visit != visit) return;
+                                       alive->subscriptions().planned(of, *place, std::move(plan));
+                                     });
 }
 
 void deliveries::planned(const shared& which, cursor& at, shared_plan plan) {
@@ -75,21 +81,23 @@ void deliveries::planned(const shared& which, cursor& at, shared_plan plan) {
 }
 
 void deliveries::plan_failed(const shared& which, cursor& at, const shard::read_plan& plan) {
+  // A topic that has been deleted leaves a pattern; topic_changed() says so to the client.
+  if (plan.why.code == errc::unknown_topic && which->pattern) return drop(*which, at);
   if (plan.why.code != errc::offset_out_of_range) return end(which, plan.why.code, plan.why.message);
   if (at.next >= plan.log_start) {
     return end(which, errc::offset_out_of_range,
                fmt::format("partition {} of topic {} ends at offset {}, before {}; seek to an offset it has",
-                           at.partition.value(), handlers::shown(which->topic), plan.high_watermark.value(),
-                           at.next.value()));
+                           at.of.partition.value(), handlers::shown(which->name_of(at.of.topic)),
+                           plan.high_watermark.value(), at.next.value()));
   }
   const std::string why =
       fmt::format("retention removed offsets {} to {} of partition {} before they were delivered",
-                  at.next.value(), plan.log_start.value(), at.partition.value());
+                  at.next.value(), plan.log_start.value(), at.of.partition.value());
   session_.send(0, [&](auto& builder) {
     const auto message = builder.CreateString(why);
     return wire::CreateSubscriptionNotice(
         builder, which->id, static_cast<std::uint16_t>(errc::offset_out_of_range), message, false,
-        at.partition.value(), at.next.value(), plan.log_start.value());
+        at.of.partition.value(), at.next.value(), plan.log_start.value(), at.of.topic.value());
   });
   at.next = plan.log_start;
   ready(which, at);
@@ -103,23 +111,25 @@ void deliveries::read(const shared& which, cursor& at) {
   if (!host_.reader.memory().has_room()) bytes_max = std::min(bytes_max, frugal_bytes);
   const shared_plan plan = at.plan;
   const batch_run run = choose_run(*plan, at.plan_next, bytes_max);
-  auto read = host_.reader.read(plan, run,
-                                [session = session_.weak_from_this(), to = weak(which), cursor = &at,
-                                 visit = at.visit, plan, run](std::error_code failed, slice bytes) {
-                                  const auto alive = session.lock();
-                                  if (!alive) return;
-                                  deliveries& self = alive->subscriptions();
-                                  self.bytes_being_read_ -= run.bytes;
-                                  const auto of = to.lock();
-                                  if (of && self.find(of->id) == of && cursor->visit == visit) {
-                                    if (failed) {
-                                      self.read_failed(of, *cursor, failed);
-                                    } else {
-                                      self.deliver(of, *cursor, plan, run, std::move(bytes));
-                                    }
-                                  }
-                                  self.pump();
-                                });
+  auto read =
+      host_.reader.read(plan, run,
+                        [session = session_.weak_from_this(), to = weak(which), held_at = held(*which, at),
+                         visit = at.visit, plan, run](std::error_code failed, slice bytes) {
+                          const auto alive = session.lock();
+                          if (!alive) return;
+                          deliveries& self = alive->subscriptions();
+                          self.bytes_being_read_ -= run.bytes;
+                          const auto of = to.lock();
+                          const auto place = held_at.lock();
+                          if (of && self.find(of->id) == of && place && place->visit == visit) {
+                            if (failed) {
+                              self.read_failed(of, *place, failed);
+                            } else {
+                              self.deliver(of, *place, plan, run, std::move(bytes));
+                            }
+                          }
+                          self.pump();
+                        });
   if (!read) {
     bytes_being_read_ += run.bytes;
   } else if (read->failed) {
@@ -136,8 +146,9 @@ void deliveries::deliver(const shared& which, cursor& at, const shared_plan& pla
   session_.send(
       0,
       [&](auto& builder) {
-        return wire::CreateDelivery(builder, which->id, which->seek, at.partition.value(), at.next.value(),
-                                    plan->high_watermark.value(), plan->log_start.value());
+        return wire::CreateDelivery(builder, which->id, which->seek, at.of.partition.value(), at.next.value(),
+                                    plan->high_watermark.value(), plan->log_start.value(), 0, 0,
+                                    at.of.topic.value());
       },
       std::move(bytes));
   at.next = last.base_offset + last.records;
@@ -151,13 +162,13 @@ void deliveries::deliver(const shared& which, cursor& at, const shared_plan& pla
 
 void deliveries::read_failed(const shared& which, const cursor& at, std::error_code failed) {
   end(which, errc::storage_error,
-      fmt::format("cannot read partition {} of topic {}: {}; see the broker's log", at.partition.value(),
-                  handlers::shown(which->topic), failed.message()));
+      fmt::format("cannot read partition {} of topic {}: {}; see the broker's log", at.of.partition.value(),
+                  handlers::shown(which->name_of(at.of.topic)), failed.message()));
 }
 
 void deliveries::sweep() {
   for (const auto& [id, one] : subscriptions_) {
-    for (const auto& at : one->cursors) {
+    for (const auto& [of, at] : one->cursors) {
       if (at->plan && !std::exchange(at->plan_used, false)) at->forget_plan();
     }
   }

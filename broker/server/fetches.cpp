@@ -8,6 +8,7 @@
 
 #include "broker/server/handlers/handlers.hpp"
 #include "broker/server/session.hpp"
+#include "skald/protocol/topic_pattern.hpp"
 
 namespace skald::server {
 
@@ -38,6 +39,8 @@ auto fetches::later(const shared& which, Then then) {
 }
 
 void fetches::begin(const pending_request& request, const wire::Fetch& message) {
+  if (protocol::is_pattern(protocol::text(message.topic())))
+    return request.fail(errc::invalid_topic_name, "a fetch reads one topic; subscribe to a pattern instead");
   const auto added = std::make_shared<fetch>();
   added->number = ++last_;
   added->request = request;
@@ -50,13 +53,13 @@ void fetches::begin(const pending_request& request, const wire::Fetch& message) 
   under_way_.emplace(added->number, added);
   // Finds the topic and its partition; where the fetch begins is its own affair.
   host_.shard.locate(std::string(protocol::text(message.topic())),
-                     {{partition_id(message.partition()), start_kind::earliest, 0}}, {},
+                     {{partition_id(message.partition()), start_kind::earliest, 0}}, std::nullopt,
                      later(added, &fetches::located));
 }
 
-void fetches::located(const shared& which, const located_topic& topic) {
-  if (topic.why) return fail(which, topic.why.code, topic.why.message);
-  which->of = {topic.topic, topic.starts.front().info.partition};
+void fetches::located(const shared& which, const located_topics& topics) {
+  if (topics.why) return fail(which, topics.why.code, topics.why.message);
+  which->of = {topics.starts.front().topic, topics.starts.front().info.partition};
   plan(which);
 }
 

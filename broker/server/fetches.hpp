@@ -40,7 +40,7 @@ class fetches {
   // The session's fetches, for completions that may outlive it.
   template <class Then>
   auto later(const shared& which, Then then);
-  void located(const shared& which, const located_topic& topic);
+  void located(const shared& which, const located_topics& topics);
   void plan(const shared& which);
   void planned(const shared& which, shared_plan plan);
   void wait_for_more(const shared& which, offset beyond);

@@ -123,12 +123,7 @@ start_report server::start() {
                         all->received->budget_bytes() + all->sent->budget_bytes(),
                         free_disk_bytes(all->directory.path())};
   };
-  made->service = std::make_unique<shard_service>(home, [all](topic_id topic, std::uint32_t partitions) {
-    for (const auto& lane : all->lanes) {
-      lane->network->runs_on().post(
-          [&network = *lane->network, topic, partitions] { network.topic_grew(topic, partitions); });
-    }
-  });
+  made->service = std::make_unique<shard_service>(home);
   for (const auto& on : made->reactors) {
     auto lane = std::make_unique<parts::lane>(*on, made->io, *made->sent, *made->service);
     session_host host{settings_.session,           lane->link, lane->reader, *on, made->counts, facts,
@@ -144,6 +139,11 @@ start_report server::start() {
   made->shard =
       std::make_unique<shard::shard>(settings_.shard, native_disk(), system_wall_clock(), home, die);
   made->service->open(*made->shard);
+  made->shard->watch_topics([all](const shard::topic_change& change) {
+    for (const auto& lane : all->lanes) {
+      lane->network->runs_on().post([&network = *lane->network, change] { network.topic_changed(change); });
+    }
+  });
   made->listening->listen();
 
   start_report report;

@@ -85,8 +85,7 @@ class session : public std::enable_shared_from_this<session> {
   void output_sent();
   // About once a second: lets go of what has been held for too long.
   void sweep();
-  // Topic `topic` has got more partitions.
-  void topic_grew(topic_id topic, std::uint32_t partitions) { deliveries_.topic_grew(topic, partitions); }
+  void topic_changed(const shard::topic_change& change) { deliveries_.topic_changed(change); }
 
   // ---- for the handlers ----
   session_host& host() { return host_; }

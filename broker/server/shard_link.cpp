@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -60,42 +61,70 @@ class shard_service::wait final : public shard::watcher, public std::enable_shar
 
 // ---- the shard's side ----------------------------------------------------------------------------------
 
-shard_service::shard_service(executor& runs_on, topic_grew tell)
-    : runs_on_(runs_on), tell_(std::move(tell)) {}
+shard_service::shard_service(executor& runs_on) : runs_on_(runs_on) {}
 
 shard_service::~shard_service() = default;
 
-located_topic shard_service::locate(const std::string& topic, const std::vector<start_at>& starts,
-                                    start_at otherwise) const {
-  located_topic located;
-  const auto found = shard_->find_topic(topic);
-  if (!found) {
-    located.why = {errc::unknown_topic, fmt::format("there is no topic {}", handlers::shown(topic))};
-    return located;
+shard::failure shard_service::locate_topics(const std::string& topic, located_topics& located) const {
+  if (!protocol::is_pattern(topic)) {
+    auto found = shard_->find_topic(topic);
+    if (!found) return {errc::unknown_topic, fmt::format("there is no topic {}", handlers::shown(topic))};
+    located.topics.push_back(std::move(*found));
+    return {};
   }
-  located.topic = found->id;
-  const std::size_t count = starts.empty() ? found->partitions : starts.size();
-  located.starts.resize(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    start_at start = starts.empty() ? otherwise : starts[i];
-    if (starts.empty()) start.partition = partition_id(static_cast<std::uint32_t>(i));
-    if (start.partition.value() >= found->partitions) {
-      located.why = {errc::unknown_partition,
-                     fmt::format("topic {} has partitions 0 to {}, not {}", handlers::shown(topic),
-                                 found->partitions - 1, start.partition.value())};
+  const auto pattern = protocol::topic_pattern::parse(topic);
+  if (!pattern) return {pattern.error().code, pattern.error().message};
+  located.topics = shard_->find_topics(*pattern);
+  std::ranges::sort(located.topics, {}, &shard::shard::resolved_topic::id);
+  return {};
+}
+
+located_topics shard_service::locate(const std::string& topic, std::vector<start_at> starts,
+                                     const std::optional<start_at>& others) const {
+  located_topics located;
+  located.why = locate_topics(topic, located);
+  if (located.why) return located;
+  const bool single = !protocol::is_pattern(topic);
+  std::map<partition_ref, start_at> wanted;
+  for (start_at& start : starts) {
+    if (single && start.topic == topic_id()) start.topic = located.topics.front().id;
+    if (single && start.topic != located.topics.front().id) {
+      located.why = {
+          errc::unknown_topic,
+          fmt::format("topic {} was deleted and created anew; subscribe again", handlers::shown(topic))};
       return located;
     }
-    located.why = locate_one(found->id, start, located.starts[i]);
+    wanted.emplace(partition_ref{start.topic, start.partition}, start);
+  }
+  for (const auto& one : located.topics) {
+    for (std::uint32_t i = 0; others && i < one.partitions; ++i) {
+      start_at start = *others;
+      start.topic = one.id;
+      start.partition = partition_id(i);
+      wanted.emplace(partition_ref{one.id, start.partition}, start);
+    }
+  }
+  for (const auto& [of, start] : wanted) {
+    const auto in = std::ranges::lower_bound(located.topics, of.topic, {}, &shard::shard::resolved_topic::id);
+    if (in == located.topics.end() || in->id != of.topic) continue;
+    if (of.partition.value() >= in->partitions) {
+      located.why = {errc::unknown_partition,
+                     fmt::format("topic {} has partitions 0 to {}, not {}", handlers::shown(in->name),
+                                 in->partitions - 1, of.partition.value())};
+      return located;
+    }
+    located.why = locate_one(start, located.starts.emplace_back());
     if (located.why) return located;
   }
   return located;
 }
 
-shard::failure shard_service::locate_one(topic_id topic, const start_at& start, located_start& found) const {
-  const partition_ref of{topic, start.partition};
+shard::failure shard_service::locate_one(const start_at& start, located_start& found) const {
+  const partition_ref of{start.topic, start.partition};
   const auto info = shard_->partition(of);
   if (!info)
     return {errc::unknown_partition, fmt::format("there is no partition {}", start.partition.value())};
+  found.topic = start.topic;
   found.info = *info;
   switch (start.kind) {
     case start_kind::earliest:
@@ -125,10 +154,6 @@ shard::failure shard_service::locate_one(topic_id topic, const start_at& start, 
   return {};
 }
 
-void shard_service::altered(const shard::topic_info& topic) {
-  tell_(topic.id, topic.settings.partitions);
-}
-
 // ---- a reactor's side ----------------------------------------------------------------------------------
 
 template <class... Results>
@@ -149,10 +174,7 @@ void shard_link::create_topic(std::string name, shard::topic_settings settings, 
 
 void shard_link::alter_topic(std::string name, shard::topic_changes changes, shard::shard::topic_done done) {
   to_.runs_on_.post([&to = to_, name = std::move(name), changes, done = back(std::move(done))] {
-    to.shard_->alter_topic(name, changes, [&to, done](shard::failure why, shard::topic_info topic) {
-      if (!why) to.altered(topic);
-      done(std::move(why), std::move(topic));
-    });
+    to.shard_->alter_topic(name, changes, done);
   });
 }
 
@@ -190,10 +212,10 @@ void shard_link::init_producer(shard::shard::producer_done done) {
   to_.runs_on_.post([&to = to_, done = back(std::move(done))] { to.shard_->init_producer(done); });
 }
 
-void shard_link::locate(std::string topic, std::vector<start_at> starts, start_at otherwise,
-                        std::function<void(located_topic)> done) {
-  to_.runs_on_.post([&to = to_, topic = std::move(topic), starts = std::move(starts), otherwise,
-                     done = back(std::move(done))] { done(to.locate(topic, starts, otherwise)); });
+void shard_link::locate(std::string topic, std::vector<start_at> starts, std::optional<start_at> others,
+                        std::function<void(located_topics)> done) {
+  to_.runs_on_.post([&to = to_, topic = std::move(topic), starts = std::move(starts), others,
+                     done = back(std::move(done))] { done(to.locate(topic, starts, others)); });
 }
 
 void shard_link::plan(partition_ref of, offset from, std::uint64_t bytes_max,

@@ -16,9 +16,7 @@ namespace skald::server {
 
 class shard_service {
  public:
-  // Called on the shard's reactor when a topic has got more partitions.
-  using topic_grew = std::function<void(topic_id, std::uint32_t partitions)>;
-  shard_service(executor& runs_on, topic_grew tell);
+  explicit shard_service(executor& runs_on);
   // Not before the shard's reactor has stopped and the shard is gone: it may hold watchers of ours.
   ~shard_service();
   // The shard to serve, before anything is asked of it.
@@ -30,14 +28,13 @@ class shard_service {
   friend class shard_link;
   class wait;
 
-  located_topic locate(const std::string& topic, const std::vector<start_at>& starts,
-                       start_at otherwise) const;
-  shard::failure locate_one(topic_id topic, const start_at& start, located_start& found) const;
-  void altered(const shard::topic_info& topic);
+  located_topics locate(const std::string& topic, std::vector<start_at> starts,
+                        const std::optional<start_at>& others) const;
+  shard::failure locate_topics(const std::string& topic, located_topics& located) const;
+  shard::failure locate_one(const start_at& start, located_start& found) const;
 
   shard::shard* shard_ = nullptr;
   executor& runs_on_;
-  topic_grew tell_;
   std::unordered_set<std::shared_ptr<wait>> waiting_;  // at the shard
 };
 
@@ -55,8 +52,8 @@ class shard_link final : public shard_port {
   void append(std::vector<shard::append_request> batches, durability wanted,
               shard::shard::append_done done) override;
   void init_producer(shard::shard::producer_done done) override;
-  void locate(std::string topic, std::vector<start_at> starts, start_at otherwise,
-              std::function<void(located_topic)> done) override;
+  void locate(std::string topic, std::vector<start_at> starts, std::optional<start_at> others,
+              std::function<void(located_topics)> done) override;
   void plan(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
             std::function<void(shared_plan)> done) override;
   wait_token plan_when_readable(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,

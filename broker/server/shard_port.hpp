@@ -19,25 +19,28 @@ namespace skald::server {
 
 enum class start_kind : std::uint8_t { earliest, latest, offset, time };
 
-// Where reading a partition begins. `value` is an offset or milliseconds since the epoch, by kind.
+// Where reading a partition begins. `value` is an offset or milliseconds since the epoch, by kind. Topic 0 is
+// the one that the request names.
 struct start_at {
   partition_id partition;
   start_kind kind = start_kind::earliest;
   std::int64_t value = 0;
+  topic_id topic = {};
 };
 
 // A start, as an offset; by time, the batch that holds it has yet to be looked into.
 struct located_start {
+  topic_id topic;
   shard::partition_info info;
   offset at;
   std::shared_ptr<const shard::read_plan> look_inside;  // null unless by time
   timestamp wanted;
 };
 
-struct located_topic {
-  shard::failure why;  // unknown_topic, unknown_partition, offset_out_of_range
-  topic_id topic;
-  std::vector<located_start> starts;
+struct located_topics {
+  shard::failure why;  // unknown_topic, unknown_partition, offset_out_of_range, invalid_topic_name
+  std::vector<shard::shard::resolved_topic> topics;
+  std::vector<located_start> starts;  // in order of topic and partition
 };
 
 // Destroying it cancels the wait it stands for; the completion may still be on its way then.
@@ -61,9 +64,10 @@ class shard_port {
                       shard::shard::append_done done) = 0;
   virtual void init_producer(shard::shard::producer_done done) = 0;
 
-  // `starts` for those partitions; when it is empty, for all, as `otherwise` says.
-  virtual void locate(std::string topic, std::vector<start_at> starts, start_at otherwise,
-                      std::function<void(located_topic)> done) = 0;
+  // `starts` for those partitions; with `others` all other partitions too, as that says. `topic` may be a
+  // pattern; then starts of topics that do not match, or are gone, are left out.
+  virtual void locate(std::string topic, std::vector<start_at> starts, std::optional<start_at> others,
+                      std::function<void(located_topics)> done) = 0;
   // The next batches of a partition at once, even if there are none.
   virtual void plan(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
                     std::function<void(shared_plan)> done) = 0;

@@ -12,16 +12,16 @@ namespace {
 
 // The starts being looked for; `left` counts those and holds `done` back.
 struct search : std::enable_shared_from_this<search> {
-  search(session_host& with, located_topic from, std::function<void(resolved_topic)> then)
+  search(session_host& with, located_topics from, std::function<void(resolved_topics)> then)
       : host(with), located(std::move(from)), done(std::move(then)) {}
 
   void run() {
-    found.topic = located.topic;
+    found.topics = located.topics;
     found.starts.resize(located.starts.size());
     left = located.starts.size() + 1;
     for (std::size_t i = 0; i < located.starts.size(); ++i) {
       const located_start& start = located.starts[i];
-      found.starts[i] = {start.info.partition, start.at};
+      found.starts[i] = {start.topic, start.info.partition, start.at};
       if (start.look_inside && !start.look_inside->batches.empty()) {
         look(i);
       } else {
@@ -76,25 +76,29 @@ struct search : std::enable_shared_from_this<search> {
   }
 
   session_host& host;
-  const located_topic located;
-  std::function<void(resolved_topic)> done;
-  resolved_topic found;
+  const located_topics located;
+  std::function<void(resolved_topics)> done;
+  resolved_topics found;
   std::size_t left = 0;
 };
 
 }  // namespace
 
-void resolve_starts(session_host& host, std::string topic, std::vector<start_at> starts, start_at otherwise,
-                    std::function<void(resolved_topic)> done) {
-  host.shard.locate(std::move(topic), std::move(starts), otherwise,
-                    [&host, done = std::move(done)](located_topic located) {
-                      if (located.why) return done({std::move(located.why), located.topic, {}});
-                      std::make_shared<search>(host, std::move(located), done)->run();
+void resolve_starts(session_host& host, std::string topic, std::vector<start_at> starts,
+                    std::optional<start_at> others, std::function<void(resolved_topics)> done) {
+  host.shard.locate(std::move(topic), std::move(starts), others,
+                    [&host, done = std::move(done)](located_topics located) {
+                      resolve_located(host, std::move(located), done);
                     });
 }
 
-start_at read_start(std::uint32_t partition, wire::Start kind, std::int64_t value) {
-  return {partition_id(partition), static_cast<start_kind>(kind), value};
+void resolve_located(session_host& host, located_topics located, std::function<void(resolved_topics)> done) {
+  if (located.why) return done({std::move(located.why), {}, {}});
+  std::make_shared<search>(host, std::move(located), std::move(done))->run();
+}
+
+start_at read_start(std::uint32_t partition, wire::Start kind, std::int64_t value, topic_id topic) {
+  return {partition_id(partition), static_cast<start_kind>(kind), value, topic};
 }
 
 result<std::vector<start_at>> read_starts(
@@ -103,13 +107,11 @@ result<std::vector<start_at>> read_starts(
   const protocol::each partitions(list);
   starts.reserve(partitions.size());
   for (const wire::PartitionStart* const one : partitions) {
-    starts.push_back(read_start(one->partition(), one->start(), one->value()));
+    starts.push_back(read_start(one->partition(), one->start(), one->value(), topic_id(one->topic_id())));
   }
-  std::sort(starts.begin(), starts.end(),
-            [](const start_at& a, const start_at& b) { return a.partition < b.partition; });
-  const auto twice =
-      std::adjacent_find(starts.begin(), starts.end(),
-                         [](const start_at& a, const start_at& b) { return a.partition == b.partition; });
+  const auto place = [](const start_at& start) { return std::pair(start.topic, start.partition); };
+  std::ranges::sort(starts, {}, place);
+  const auto twice = std::ranges::adjacent_find(starts, {}, place);
   if (twice != starts.end()) {
     return failure{errc::invalid_request,
                    fmt::format("partition {} is named twice", twice->partition.value())};

@@ -4,18 +4,24 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/server/deliveries.hpp"
+#include "skald/protocol/topic_pattern.hpp"
 
 namespace skald::server {
 
+// What is under way for a cursor holds it weakly: its partition may leave meanwhile.
 struct deliveries::cursor {
-  explicit cursor(partition_id of, offset from) : partition(of), next(from) {}
+  cursor(shard::shard::partition_ref following, offset from) : of(following), next(from) {}
 
-  const partition_id partition;
+  const shard::shard::partition_ref of;
   offset next;                // the first record to deliver
   std::uint32_t visit = 0;    // counts seeks: what was under way for an earlier one is ignored
   bool queued = false;        // in the subscription's ready queue
@@ -29,27 +35,38 @@ struct deliveries::cursor {
 };
 
 struct deliveries::subscription {
-  subscription(std::uint64_t with_id, std::string of) : id(with_id), topic(std::move(of)) {}
+  subscription(std::uint64_t with_id, std::string_view of) : id(with_id), topic(of) {
+    if (protocol::is_pattern(of)) {
+      if (auto parsed = protocol::topic_pattern::parse(of)) pattern = std::move(*parsed);
+    }
+  }
 
   const std::uint64_t id;
-  const std::string topic;
-  topic_id stored_as;
-  bool open = false;            // the shard has said where it begins
-  bool all_partitions = false;  // also those that the topic gets later
-  bool queued = false;          // in deliveries::runnable_
-  topic_id grown_topic;         // the last topic that grew while it was being opened, and how far
-  std::uint32_t grown_to = 0;
+  const std::string topic;  // or the pattern
+  std::optional<protocol::topic_pattern> pattern;
+  std::map<topic_id, std::string> names;    // of the topics followed
+  bool open = false;                        // the shard has said where it begins
+  bool others = false;                      // also partitions and topics that come later
+  bool queued = false;                      // in deliveries::runnable_
+  std::vector<shard::topic_change> missed;  // while it was being opened
   std::int64_t credit = 0;
   std::size_t delivery_bytes_max = 0;
   std::uint32_t seek = 0;
-  std::vector<std::unique_ptr<cursor>> cursors;  // in order of partition
-  std::deque<cursor*> ready;                     // with something to do, in the order of their turns
+  std::map<shard::shard::partition_ref, std::shared_ptr<cursor>> cursors;
+  std::deque<cursor*> ready;  // with something to do, in the order of their turns
 
-  cursor* find(partition_id partition) {
-    const auto at = std::lower_bound(
-        cursors.begin(), cursors.end(), partition,
-        [](const std::unique_ptr<cursor>& one, partition_id wanted) { return one->partition < wanted; });
-    return at != cursors.end() && (*at)->partition == partition ? at->get() : nullptr;
+  cursor* find(shard::shard::partition_ref of) const {
+    const auto at = cursors.find(of);
+    return at == cursors.end() ? nullptr : at->second.get();
+  }
+  // The partition that a request names; without a topic, the only one.
+  shard::shard::partition_ref named(const start_at& start) const {
+    if (start.topic != topic_id() || pattern || names.empty()) return {start.topic, start.partition};
+    return {names.begin()->first, start.partition};
+  }
+  std::string_view name_of(topic_id of) const {
+    const auto found = names.find(of);
+    return found == names.end() ? std::string_view(topic) : found->second;
   }
 
   // How far to plan ahead: many partitions share what one would have.

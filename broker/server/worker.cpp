@@ -77,8 +77,8 @@ void worker::resume_starved() {
   });
 }
 
-void worker::topic_grew(topic_id topic, std::uint32_t partitions) {
-  for (const auto& one : connections_) one->topic_grew(topic, partitions);
+void worker::topic_changed(const shard::topic_change& change) {
+  for (const auto& one : connections_) one->topic_changed(change);
 }
 
 void worker::stop_all(std::function<void()> done) {

@@ -34,7 +34,7 @@ class worker {
   std::size_t load() const { return load_.load(std::memory_order_relaxed); }
   // There is memory again for those who waited for it. Any thread.
   void resume_starved();
-  void topic_grew(topic_id topic, std::uint32_t partitions);
+  void topic_changed(const shard::topic_change& change);
   // Ends all conversations gracefully; `done` is called once no connection is left.
   void stop_all(std::function<void()> done);
   // Drops what is left. On the reactor, or on any thread once it has stopped.

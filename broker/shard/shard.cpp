@@ -213,6 +213,7 @@ effect shard::impl::apply(const committed_entry& entry) {
     watchers_.advance(one.to, one.base_offset + one.records);
   }
   if (!done.appends.empty() && !done.duplicate) bytes_appended_ += entry.body.bytes;
+  if (!done.why) note_topic_change(what, done);
   return done;
 }
 
@@ -230,6 +231,7 @@ void shard::impl::on_committed(std::vector<committed_entry> entries) {
     return broken(why);
   }
   // Whoever is told may call the shard again, so everything is applied first.
+  tell_topic_changes();
   for (auto& [who, what] : outcomes) complete(who, std::move(what));
   watchers_.tell();
   if (flusher_.due()) flusher_.start();

@@ -30,6 +30,7 @@
 #include "broker/state/store.hpp"
 #include "broker/state/topic_settings.hpp"
 #include "skald/protocol/error.hpp"
+#include "skald/protocol/topic_pattern.hpp"
 #include "skald/protocol/types.hpp"
 
 namespace skald::shard {
@@ -168,6 +169,14 @@ struct key_listing {
   bool more = false;  // ask again, after the last
 };
 
+// What became of a topic.
+struct topic_change {
+  enum class kind : std::uint8_t { created, grew, deleted } what = kind::created;
+  topic_id topic;
+  std::string name;              // unless it was deleted
+  std::uint32_t partitions = 0;  // now
+};
+
 // Told once, on the shard's executor, when a partition has records at or after the awaited offset, or its
 // topic is gone. It must be cancelled before it is destroyed.
 class watcher {
@@ -261,12 +270,16 @@ class shard {
   struct partition_ref {
     topic_id topic;
     partition_id partition;
+    friend auto operator<=>(const partition_ref&, const partition_ref&) = default;
   };
   struct resolved_topic {
     topic_id id;
     std::uint32_t partitions = 0;
+    std::string name;
   };
   std::optional<resolved_topic> find_topic(std::string_view name) const;
+  // All that match, in order of name.
+  std::vector<resolved_topic> find_topics(const protocol::topic_pattern& like) const;
   std::optional<partition_info> partition(partition_ref of) const;
   // At least one batch when there is one at or after `from`, else as many as fit bytes_max. An empty plan
   // without a failure means that `from` is the high watermark.
@@ -284,6 +297,9 @@ class shard {
                         std::size_t limit) const;
   void watch(partition_ref of, offset from, watcher& who);
   void unwatch(partition_ref of, watcher& who);
+  // Has `tell` called, on the shard's executor, when a topic is created, grows or is deleted, before whoever
+  // asked for it is answered. A topic that was there already may be told of again. One teller at a time.
+  void watch_topics(std::function<void(const topic_change&)> tell);
 
   // See journal::step().
   bool step_journal();

@@ -80,6 +80,8 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   void on_committed(std::vector<committed_entry> entries) override;
   void on_space() override;
   effect apply(const committed_entry& entry);
+  void note_topic_change(const command& what, const effect& done);
+  void tell_topic_changes();
   static void complete(const proposer& who, effect what);
 
   // ---- requests ----
@@ -124,6 +126,8 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   std::optional<local_commit_log> log_;  // from start() on
   std::optional<relocator> relocator_;   // likewise
   watch_list watchers_;
+  std::function<void(const topic_change&)> topic_watcher_;
+  std::vector<topic_change> topic_changes_;  // applied and not told
   command_encoder encoder_;
   protocol::batch_decoder decoder_;  // for the keys of records
 

@@ -117,7 +117,42 @@ std::vector<topic_info> shard::list_topics(std::string_view after, std::size_t l
 std::optional<shard::resolved_topic> shard::find_topic(std::string_view name) const {
   const auto id = impl_->machine_.find(name);
   if (!id) return std::nullopt;
-  return resolved_topic{*id, impl_->tables_.topics.find(*id)->settings.partitions};
+  return resolved_topic{*id, impl_->tables_.topics.find(*id)->settings.partitions, std::string(name)};
+}
+
+std::vector<shard::resolved_topic> shard::find_topics(const protocol::topic_pattern& like) const {
+  std::vector<resolved_topic> found;
+  for (const auto& [name, id] : impl_->machine_.topics_by_name()) {
+    if (like.matches(name)) found.push_back({id, impl_->tables_.topics.find(id)->settings.partitions, name});
+  }
+  return found;
+}
+
+void shard::watch_topics(std::function<void(const topic_change&)> tell) {
+  impl_->topic_watcher_ = std::move(tell);
+}
+
+void shard::impl::note_topic_change(const command& what, const effect& done) {
+  using kind = topic_change::kind;
+  topic_change change{.what = kind::created, .topic = done.topic, .name = {}, .partitions = 0};
+  if (std::holds_alternative<delete_topic_command>(what)) {
+    change.what = kind::deleted;
+  } else if (std::holds_alternative<alter_topic_command>(what)) {
+    change.what = kind::grew;
+  } else if (!std::holds_alternative<create_topic_command>(what)) {
+    return;
+  }
+  if (const state::topic_row* topic = tables_.topics.find(done.topic)) {
+    change.name = topic->name;
+    change.partitions = topic->settings.partitions;
+  }
+  topic_changes_.push_back(std::move(change));
+}
+
+void shard::impl::tell_topic_changes() {
+  for (const topic_change& one : std::exchange(topic_changes_, {})) {
+    if (topic_watcher_) topic_watcher_(one);
+  }
 }
 
 }  // namespace skald::shard

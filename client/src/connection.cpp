@@ -73,9 +73,10 @@ void connection::route(std::uint64_t subscription, std::function<void(const inco
 }
 
 void connection::deliver(const incoming_frame& frame) {
-  const auto* delivery = frame.header->body_as_Delivery();
-  const auto id = delivery != nullptr ? delivery->subscription()
-                                      : frame.header->body_as_SubscriptionNotice()->subscription();
+  std::uint64_t id = 0;
+  if (const auto* delivery = frame.header->body_as_Delivery()) id = delivery->subscription();
+  if (const auto* notice = frame.header->body_as_SubscriptionNotice()) id = notice->subscription();
+  if (const auto* changed = frame.header->body_as_SubscriptionChanged()) id = changed->subscription();
   // Unknown is what the broker sent before it read our Unsubscribe.
   if (const auto found = routes_.find(id); found != routes_.end()) {
     const auto handler = found->second;

@@ -56,6 +56,7 @@ struct delivery_facts {
   std::vector<offset> offsets = {};
   // Where to go on; absent: after the payload.
   std::optional<offset> next = {};
+  topic_id topic_is = {};
 };
 
 class received_batches {

@@ -98,6 +98,7 @@ result<> session::received(const frame_stream::frame& raw, steady_time now) {
   switch ((*header)->body_type()) {
     case wire::Body::Delivery:
     case wire::Body::SubscriptionNotice:
+    case wire::Body::SubscriptionChanged:
       events_.delivered(frame);
       return {};
     case wire::Body::Closing: {

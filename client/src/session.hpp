@@ -67,7 +67,7 @@ class session {
   struct events {
     unique_function<void()> ready;                           // requests can be written now
     unique_function<void()> lost;                            // no longer
-    unique_function<void(const incoming_frame&)> delivered;  // Delivery and SubscriptionNotice
+    unique_function<void(const incoming_frame&)> delivered;  // Delivery, SubscriptionNotice and -Changed
   };
 
   session(std::string client_name, std::string where)

@@ -16,20 +16,29 @@ std::exception_ptr exception_of(const failure& why) {
 }
 
 flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::PartitionStart>>> encode_starts(
-    flatbuffers::FlatBufferBuilder& builder, const std::vector<partition_start>& starts) {
+    flatbuffers::FlatBufferBuilder& builder, const std::vector<placed_start>& starts) {
   std::vector<flatbuffers::Offset<wire::PartitionStart>> encoded;
   encoded.reserve(starts.size());
   for (const auto& one : starts)
-    encoded.push_back(wire::CreatePartitionStart(
-        builder, one.partition.value(), static_cast<wire::Start>(one.from.what()), one.from.value()));
+    encoded.push_back(wire::CreatePartitionStart(builder, one.of.partition.value(),
+                                                 static_cast<wire::Start>(one.from.what()), one.from.value(),
+                                                 one.of.topic.value()));
   return builder.CreateVector(encoded);
 }
 
 template <class Offsets>
-std::vector<partition_offset> decode_offsets(const Offsets* offsets) {
-  std::vector<partition_offset> decoded;
+std::vector<placed_offset> decode_offsets(const Offsets* offsets) {
+  std::vector<placed_offset> decoded;
   for (const auto* one : protocol::each(offsets))
-    decoded.push_back({partition_id(one->partition()), offset(one->offset())});
+    decoded.push_back({{topic_id(one->topic_id()), partition_id(one->partition())}, offset(one->offset())});
+  return decoded;
+}
+
+template <class Topics>
+std::vector<named_topic> decode_topics(const Topics* topics) {
+  std::vector<named_topic> decoded;
+  for (const auto* one : protocol::each(topics))
+    decoded.push_back({topic_id(one->topic_id()), one->name()->str()});
   return decoded;
 }
 
@@ -70,30 +79,6 @@ void subscriber::ready() {
 void subscriber::attach() {
   if (closed_ || core_.over()) return;
   auto& session = connection_->session();
-  const auto id = session.next_id();
-  auto frame = session.encode(id, [&](flatbuffers::FlatBufferBuilder& builder) {
-    return wire::CreateDescribeTopic(builder, builder.CreateString(*core_.topic()));
-  });
-  session.submit({id, std::move(frame), what(), on_loss::fail, false, {}},
-                 [weak = weak_from_this(), attempt = ++attempt_](const result<incoming_frame>& answer) {
-                   const auto self = weak.lock();
-                   if (self && attempt == self->attempt_) self->on_described(answer);
-                 });
-  connection_->kick();
-}
-
-void subscriber::on_described(const result<incoming_frame>& answer) {
-  if (!answer) return attach_failed(answer.error());
-  const auto* ok = answer->header->body_as_DescribeTopicOk();
-  if (ok == nullptr)
-    return attach_failed({errc::protocol_error, "the broker answered DescribeTopic with something else"});
-  if (const auto same = core_.described(topic_id(ok->topic()->topic_id())); !same)
-    return attach_failed(same.error());
-  subscribe();
-}
-
-void subscriber::subscribe() {
-  auto& session = connection_->session();
   const auto request_id = session.next_id();
   id_ = session.next_id();
   connection_->route(id_, [weak = weak_from_this()](const incoming_frame& frame) {
@@ -104,7 +89,7 @@ void subscriber::subscribe() {
     const auto order = core_.begin_attach();
     const auto positions = encode_starts(builder, order.positions);
     return wire::CreateSubscribe(builder, id_, topic, positions, static_cast<wire::Start>(order.start.what()),
-                                 order.start.value(), order.credit, core_.delivery_bytes_max());
+                                 order.start.value(), order.credit, core_.delivery_bytes_max(), order.others);
   });
   session.submit({request_id, std::move(frame), what(), on_loss::fail, false, {}},
                  [weak = weak_from_this(), attempt = ++attempt_](const result<incoming_frame>& answer) {
@@ -119,28 +104,11 @@ void subscriber::on_subscribed(const result<incoming_frame>& answer) {
   const auto* ok = answer->header->body_as_SubscribeOk();
   if (ok == nullptr)
     return attach_failed({errc::protocol_error, "the broker answered Subscribe with something else"});
-  const auto back = core_.attached(decode_offsets(ok->offsets()));
-  if (back) return resume(*back);
+  core_.attached(decode_topics(ok->topics()), decode_offsets(ok->offsets()));
   // Seeks that the old connection took with it have become part of the new subscription.
   while (!seeks_.empty()) finish_seek(seeks_.front().seek, {});
   finish_start({});
-  send_credit();
-}
-
-void subscriber::resume(const subscriber_core::seek_order& order) {
-  send_seek(order, [weak = weak_from_this(), seek = order.seek,
-                    attempt = attempt_](const result<incoming_frame>& answer) {
-    const auto self = weak.lock();
-    if (!self || attempt != self->attempt_) return;
-    const auto* ok = answer ? answer->header->body_as_SeekOk() : nullptr;
-    if (!answer) return self->attach_failed(answer.error());
-    if (ok == nullptr)
-      return self->attach_failed({errc::protocol_error, "the broker answered Seek with something else"});
-    self->core_.sought(seek, decode_offsets(ok->offsets()));
-    self->core_.resumed();
-    while (!self->seeks_.empty()) self->finish_seek(self->seeks_.front().seek, {});
-    self->send_credit();
-  });
+  hand_out();
 }
 
 void subscriber::attach_failed(const failure& why) {
@@ -173,10 +141,11 @@ void subscriber::finish_start(const std::optional<failure>& why) {
 void subscriber::on_pushed(const incoming_frame& frame) {
   if (closed_) return;
   if (const auto* notice = frame.header->body_as_SubscriptionNotice()) return on_notice(*notice);
+  if (const auto* changed = frame.header->body_as_SubscriptionChanged()) return on_changed(*changed);
   const auto* delivery = frame.header->body_as_Delivery();
-  core_.delivered(delivery->seek(),
-                  decode_facts(core_.topic(), partition_id(delivery->partition()), *delivery), frame.payload,
-                  frame.owner);
+  auto facts = decode_facts(core_.topic(), partition_id(delivery->partition()), *delivery);
+  facts.topic_is = topic_id(delivery->topic_id());
+  core_.delivered(delivery->seek(), std::move(facts), frame.payload, frame.owner);
   hand_out();
 }
 
@@ -186,8 +155,18 @@ void subscriber::on_notice(const wire::SubscriptionNotice& notice) {
     core_.detached();
     connection_->route(std::exchange(id_, 0), {});
   } else if (static_cast<errc>(notice.code()) == errc::offset_out_of_range) {
-    core_.missed(partition_id(notice.partition()), {offset(notice.from()), offset(notice.to())});
+    core_.missed({topic_id(notice.topic_id()), partition_id(notice.partition())},
+                 {offset(notice.from()), offset(notice.to())});
   }
+  hand_out();
+}
+
+void subscriber::on_changed(const wire::SubscriptionChanged& changed) {
+  std::vector<topic_partition> gone;
+  for (const auto* one : protocol::each(changed.left()))
+    gone.push_back({topic_id(one->topic_id()), partition_id(one->partition())});
+  core_.left(gone);
+  core_.joined(decode_topics(changed.topics()), decode_offsets(changed.joined()));
   hand_out();
 }
 
@@ -252,10 +231,11 @@ void subscriber::send_credit() {
 
 // ---- seeking ---------------------------------------------------------------------------------------------
 
-void subscriber::seek(std::vector<partition_start> to, std::optional<start_point> everywhere,
+void subscriber::seek(const result<std::vector<placed_start>>& to, std::optional<start_point> everywhere,
                       steady_time deadline, completion<> done) {
   if (closed_) return done.fail(exception_of({errc::closed, "the subscription is closed"}));
-  auto order = everywhere ? core_.seek_all(*everywhere) : core_.seek(to);
+  if (!to) return done.fail(exception_of(to.error()));
+  auto order = everywhere ? core_.seek_all(*everywhere) : core_.seek(*to);
   if (!order) return done.fail(exception_of(order.error()));
   const auto seek = order->seek;
   const auto give_up = connection_->session().give_up_at(

@@ -25,9 +25,9 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   void start(steady_time deadline, completion<subscription> done);
   void receive(std::optional<steady_time> deadline, completion<records> done);
   std::optional<records> try_receive();
-  // Without partitions: all of them go to `everywhere`.
-  void seek(std::vector<partition_start> to, std::optional<start_point> everywhere, steady_time deadline,
-            completion<> done);
+  // All partitions to `everywhere`, or those of `to`, as the core resolved them.
+  void seek(const result<std::vector<placed_start>>& to, std::optional<start_point> everywhere,
+            steady_time deadline, completion<> done);
   void close();
 
   const subscriber_core& core() const { return core_; }
@@ -46,13 +46,11 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   };
 
   void attach();
-  void on_described(const result<incoming_frame>& answer);
-  void subscribe();
   void on_subscribed(const result<incoming_frame>& answer);
   void attach_failed(const failure& why);
   void on_pushed(const incoming_frame& frame);
   void on_notice(const wire::SubscriptionNotice& notice);
-  void resume(const subscriber_core::seek_order& order);
+  void on_changed(const wire::SubscriptionChanged& changed);
   void send_user_seek(const subscriber_core::seek_order& order);
   void send_seek(const subscriber_core::seek_order& order, session::answer_handler handler);
   void on_sought(std::uint32_t seek, const result<incoming_frame>& answer);

@@ -1,20 +1,27 @@
 #include "client/src/subscriber_core.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <skald/protocol/error.hpp>
+#include <skald/protocol/topic_pattern.hpp>
 
 namespace skald::detail {
 
 namespace {
+
 // Credit is returned in parts of this many of the whole, or when nothing is left to receive.
 constexpr std::uint64_t credit_parts = 4;
+
+topic_partition place_of(const delivery_facts& facts) {
+  return {facts.topic_is, facts.partition};
+}
+
 }  // namespace
 
 subscriber_core::subscriber_core(std::string_view topic, const subscribe_options& options)
     : topic_(std::make_shared<const std::string>(topic)),
       start_(options.from),
-      chosen_(options.positions.begin(), options.positions.end()),
       credit_bytes_(options.credit_bytes),
       delivery_bytes_max_(options.delivery_bytes_max) {
   if (!options.partitions.empty() && !options.positions.empty())
@@ -23,19 +30,14 @@ subscriber_core::subscriber_core(std::string_view topic, const subscribe_options
   if (credit_bytes_ == 0 || delivery_bytes_max_ == 0)
     throw error(errc::invalid_request, "subscribing to topic \"" + *topic_ +
                                            "\": credit_bytes and delivery_bytes_max must not be 0");
-  for (const auto partition : options.partitions) chosen_.push_back({partition, options.from});
+  if (protocol::is_pattern(*topic_) && !(options.partitions.empty() && options.positions.empty()))
+    throw error(errc::invalid_request, "subscribing to the pattern \"" + *topic_ +
+                                           "\": partitions and positions are of one topic; name it");
+  for (const auto partition : options.partitions) chosen_.push_back({{{}, partition}, options.from});
+  for (const auto& one : options.positions) chosen_.push_back({{{}, one.partition}, one.from});
 }
 
 // ---- attaching -------------------------------------------------------------------------------------------
-
-result<> subscriber_core::described(topic_id id) {
-  if (topic_id_ && *topic_id_ != id)
-    return failure{errc::unknown_topic, "topic \"" + *topic_ +
-                                            "\" was deleted and created anew while there was no connection; "
-                                            "subscribe again to read the new one"};
-  topic_id_ = id;
-  return {};
-}
 
 std::uint64_t subscriber_core::free_credit() const {
   // At least one byte, without which nothing could ever be delivered again.
@@ -44,48 +46,65 @@ std::uint64_t subscriber_core::free_credit() const {
 
 subscriber_core::subscribe_order subscriber_core::begin_attach() {
   credit_due_ = 0;
-  if (!ever_attached_) return {chosen_, start_, free_credit()};
-  resuming_ = chosen_.empty();
-  if (resuming_) return {{}, earliest, 0};
-  subscribe_order order{{}, earliest, free_credit()};
-  for (const auto& [partition, state] : partitions_)
-    order.positions.push_back({partition, state.sought.value_or(start_point(state.next_received))});
+  subscribe_order order{{}, chosen_.empty(), start_, free_credit()};
+  if (!ever_attached_) {
+    order.positions = chosen_;
+    return order;
+  }
+  // Whatever came while there was no connection is new.
+  order.start = earliest;
+  for (const auto& [of, state] : partitions_)
+    order.positions.push_back({of, state.sought.value_or(start_point(state.next_received))});
   return order;
 }
 
-std::optional<subscriber_core::seek_order> subscriber_core::attached(
-    const std::vector<partition_offset>& begins) {
+void subscriber_core::attached(const std::vector<named_topic>& topics,
+                               const std::vector<placed_offset>& begins) {
   attached_ = ever_attached_ = true;
-  last_seek_ = resuming_ ? 1 : 0;
-  seek_order order{last_seek_, {}};
-  for (auto& [partition, state] : partitions_) {
-    state.seek_min = last_seek_;
-    order.partitions.push_back({partition, state.sought.value_or(start_point(state.next_received))});
-  }
-  for (const auto& begin : begins) {
-    auto [found, is_new] = partitions_.try_emplace(begin.partition);
-    auto& state = found->second;
-    if (!is_new && (resuming_ || !state.sought)) continue;  // it goes on where it was
-    state.sought.reset();
-    state.next_received = state.next_given = begin.offset;
-    state.high_watermark = std::max(state.high_watermark, begin.offset);
-  }
-  if (!resuming_) return std::nullopt;
-  return order;
+  last_seek_ = 0;
+  std::set<topic_partition> present;
+  for (const auto& at : begins) present.insert(at.of);
+  std::erase_if(partitions_, [&](const auto& entry) { return !present.contains(entry.first); });
+  remember(topics);
+  for (const auto& at : begins) begin(at);
 }
 
-void subscriber_core::resumed() {
-  resuming_ = false;
-  credit_due_ = free_credit();
+void subscriber_core::begin(const placed_offset& at) {
+  auto [found, is_new] = partitions_.try_emplace(at.of);
+  auto& state = found->second;
+  state.seek_min = last_seek_;
+  if (is_new || state.sought) {
+    state.sought.reset();
+    state.next_received = state.next_given = at.offset;
+    state.high_watermark = std::max(state.high_watermark, at.offset);
+  } else if (at.offset > state.next_received) {
+    missed(at.of, {state.next_received, at.offset});  // retention removed it while there was no connection
+  }
+}
+
+void subscriber_core::remember(const std::vector<named_topic>& topics) {
+  for (const auto& topic : topics)
+    if (auto& name = names_[topic.id]; !name) name = std::make_shared<const std::string>(topic.name);
+}
+
+std::shared_ptr<const std::string> subscriber_core::name_of(topic_id topic) const {
+  const auto found = names_.find(topic);
+  return found == names_.end() ? topic_ : found->second;
+}
+
+// ---- partitions that come and go -------------------------------------------------------------------------
+
+void subscriber_core::joined(const std::vector<named_topic>& topics,
+                             const std::vector<placed_offset>& begins) {
+  remember(topics);
+  for (const auto& at : begins) begin(at);
+}
+
+void subscriber_core::left(const std::vector<topic_partition>& gone) {
+  for (const auto& of : gone) partitions_.erase(of);
 }
 
 // ---- deliveries ------------------------------------------------------------------------------------------
-
-subscriber_core::partition_state& subscriber_core::state_of(partition_id partition, offset first) {
-  auto [found, is_new] = partitions_.try_emplace(partition);
-  if (is_new) found->second.next_received = found->second.next_given = first;  // added to the topic just now
-  return found->second;
-}
 
 void subscriber_core::fail(const failure& why) {
   if (!failed_) failed_ = why;
@@ -93,15 +112,16 @@ void subscriber_core::fail(const failure& why) {
 
 void subscriber_core::delivered(std::uint32_t seek, delivery_facts facts, std::span<const std::byte> payload,
                                 std::shared_ptr<const void> owner) {
-  const partition_id partition = facts.partition;
-  auto& state = state_of(partition, facts.wanted);
+  const topic_partition of = place_of(facts);
+  const auto found = partitions_.find(of);
   const auto size = payload.size();
-  if (seek < state.seek_min || failed_) {
+  if (found == partitions_.end() || seek < found->second.seek_min || failed_) {
     credit_due_ += size;
     return;
   }
+  auto& state = found->second;
   state.high_watermark = facts.high_watermark;
-  facts.topic = topic_;
+  facts.topic = name_of(facts.topic_is);
   facts.wanted = std::max(facts.wanted, state.next_received);
   facts.gap = std::exchange(state.gap, std::nullopt);
   auto batches = received_batches::create(std::move(facts), payload, std::move(owner), decoders_);
@@ -112,7 +132,7 @@ void subscriber_core::delivered(std::uint32_t seek, delivery_facts facts, std::s
   state.next_received = std::max(state.next_received, (*batches)->end_offset());
   if ((*batches)->count() == 0 && !(*batches)->facts().gap) {
     const bool is_news = (*batches)->end_offset() > (*batches)->facts().wanted;
-    if (!is_news || extend_last(partition, state)) {
+    if (!is_news || extend_last(of, state)) {
       credit_due_ += size;
       return;
     }
@@ -122,21 +142,23 @@ void subscriber_core::delivered(std::uint32_t seek, delivery_facts facts, std::s
 }
 
 // Progress without records is told along with what waits of that partition, if anything does.
-bool subscriber_core::extend_last(partition_id partition, const partition_state& state) {
-  const auto last = std::find_if(queue_.rbegin(), queue_.rend(), [&](const auto& batches) {
-    return batches->facts().partition == partition;
-  });
+bool subscriber_core::extend_last(const topic_partition& of, const partition_state& state) {
+  const auto last = std::find_if(queue_.rbegin(), queue_.rend(),
+                                 [&](const auto& batches) { return place_of(batches->facts()) == of; });
   if (last == queue_.rend()) return false;
   (*last)->extend(state.next_received, state.high_watermark);
   return true;
 }
 
-void subscriber_core::missed(partition_id partition, offset_gap gap) {
-  auto& state = state_of(partition, gap.from);
-  if (gap.to <= state.next_received) return;
+void subscriber_core::missed(const topic_partition& of, offset_gap gap) {
+  const auto found = partitions_.find(of);
+  if (found == partitions_.end() || gap.to <= found->second.next_received) return;
+  auto& state = found->second;
   gap.from = std::max(gap.from, state.next_received);
   state.next_received = gap.to;
-  delivery_facts facts{topic_, partition, gap.to, std::max(state.high_watermark, gap.to), gap.to, gap};
+  delivery_facts facts{
+      name_of(of.topic), of.partition, gap.to, std::max(state.high_watermark, gap.to), gap.to, gap};
+  facts.topic_is = of.topic;
   queue_.push_back(received_batches::create(std::move(facts), {}, {}, decoders_).value());
 }
 
@@ -154,49 +176,68 @@ result<records> subscriber_core::take() {
     failed_ = verified.error();
     return *failed_;
   }
-  auto& state = partitions_.at(first->facts().partition);
-  state.next_given = std::max(state.next_given, first->end_offset());
+  if (const auto from = partitions_.find(place_of(first->facts())); from != partitions_.end())
+    from->second.next_given = std::max(from->second.next_given, first->end_offset());
   return records(std::move(first));
 }
 
 std::uint64_t subscriber_core::take_credit() {
-  if (!attached_ || resuming_ || credit_due_ == 0) return 0;
+  if (!attached_ || credit_due_ == 0) return 0;
   if (credit_due_ < credit_bytes_ / credit_parts && !queue_.empty()) return 0;
   return std::exchange(credit_due_, 0);
 }
 
 // ---- seeking ---------------------------------------------------------------------------------------------
 
-result<subscriber_core::seek_order> subscriber_core::seek(const std::vector<partition_start>& to) {
+result<std::vector<placed_start>> subscriber_core::resolve(const std::vector<partition_start>& named) const {
+  std::vector<placed_start> found;
+  for (const auto& one : named) {
+    // Of topics that had the same name one after the other, the last.
+    const std::string_view wanted = one.topic.empty() ? std::string_view(*topic_) : one.topic;
+    const auto topic = std::find_if(names_.rbegin(), names_.rend(),
+                                    [&](const auto& entry) { return *entry.second == wanted; });
+    if (topic == names_.rend())
+      return failure{errc::unknown_topic, "the subscription to \"" + *topic_ + "\" follows no topic \"" +
+                                              std::string(wanted) + "\""};
+    found.push_back({{topic->first, one.partition}, one.from});
+  }
+  return found;
+}
+
+void subscriber_core::drop_queued(const topic_partition& of) {
+  std::erase_if(queue_, [&](const auto& batches) {
+    if (place_of(batches->facts()) != of) return false;
+    queued_bytes_ -= batches->bytes();
+    credit_due_ += batches->bytes();
+    return true;
+  });
+}
+
+result<subscriber_core::seek_order> subscriber_core::seek(const std::vector<placed_start>& to) {
   if (over()) return *failed_;
   for (const auto& one : to)
-    if (!partitions_.contains(one.partition))
-      return failure{errc::unknown_partition, "this subscription of topic \"" + *topic_ +
+    if (!partitions_.contains(one.of))
+      return failure{errc::unknown_partition, "this subscription of topic \"" + *name_of(one.of.topic) +
                                                   "\" has no partition " +
-                                                  std::to_string(one.partition.value())};
+                                                  std::to_string(one.of.partition.value())};
   ++last_seek_;
   for (const auto& one : to) {
-    auto& state = partitions_.at(one.partition);
+    auto& state = partitions_.at(one.of);
     state.seek_min = last_seek_;
     state.sought = one.from;
     state.gap.reset();
-    std::erase_if(queue_, [&](const auto& batches) {
-      if (batches->facts().partition != one.partition) return false;
-      queued_bytes_ -= batches->bytes();
-      credit_due_ += batches->bytes();
-      return true;
-    });
+    drop_queued(one.of);
   }
   if (failed_) {
     failed_.reset();
     // Of partitions that stay where they are, what arrived behind the corrupt batch was dropped: fetch it
     // anew.
     auto all = to;
-    for (auto& [partition, state] : partitions_) {
+    for (auto& [of, state] : partitions_) {
       if (state.sought) continue;
       state.seek_min = last_seek_;
       state.sought = start_point(state.next_given);
-      all.push_back({partition, *state.sought});
+      all.push_back({of, *state.sought});
     }
     return seek_order{last_seek_, std::move(all)};
   }
@@ -204,31 +245,31 @@ result<subscriber_core::seek_order> subscriber_core::seek(const std::vector<part
 }
 
 result<subscriber_core::seek_order> subscriber_core::seek_all(start_point to) {
-  std::vector<partition_start> all;
-  for (const auto& [partition, state] : partitions_) all.push_back({partition, to});
+  std::vector<placed_start> all;
+  for (const auto& [of, state] : partitions_) all.push_back({of, to});
   return seek(all);
 }
 
-void subscriber_core::sought(std::uint32_t seek, const std::vector<partition_offset>& begins) {
+void subscriber_core::sought(std::uint32_t seek, const std::vector<placed_offset>& begins) {
   for (const auto& begin : begins) {
-    const auto found = partitions_.find(begin.partition);
+    const auto found = partitions_.find(begin.of);
     if (found == partitions_.end() || found->second.seek_min != seek || !found->second.sought) continue;
     found->second.sought.reset();
     found->second.next_received = found->second.next_given = begin.offset;
   }
 }
 
-std::vector<partition_start> subscriber_core::seek_failed(std::uint32_t seek) const {
-  std::vector<partition_start> back;
-  for (const auto& [partition, state] : partitions_)
-    if (state.seek_min == seek && state.sought) back.push_back({partition, state.next_given});
+std::vector<placed_start> subscriber_core::seek_failed(std::uint32_t seek) const {
+  std::vector<placed_start> back;
+  for (const auto& [of, state] : partitions_)
+    if (state.seek_min == seek && state.sought) back.push_back({of, state.next_given});
   return back;
 }
 
 std::vector<partition_position> subscriber_core::positions() const {
   std::vector<partition_position> positions;
-  for (const auto& [partition, state] : partitions_)
-    positions.push_back({partition, state.next_given, state.high_watermark});
+  for (const auto& [of, state] : partitions_)
+    positions.push_back({of.partition, state.next_given, state.high_watermark, *name_of(of.topic)});
   return positions;
 }
 

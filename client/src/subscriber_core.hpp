@@ -1,15 +1,15 @@
 // What a subscription does, without I/O: where it is in each partition, what waits to be received, how much
 // credit the broker has, and how to resume on a new connection.
 //
-// A connection's life: (DescribeTopic answered) described() -> Subscribe -> attached() -> deliveries ->
-// detached(). On the first connection the broker says where each partition begins; on later ones every
-// partition goes on at the first offset that has not arrived here. A subscription to all partitions resumes
-// in two steps, since only one without a list of partitions is told of partitions to come: it subscribes
-// without credit, then seeks.
+// A connection's life: begin_attach() -> (Subscribe answered) attached() -> deliveries, partitions that join
+// and leave -> detached(). On the first connection the broker says where each partition begins; on later ones
+// every partition goes on at the first offset that has not arrived here, and those that came meanwhile begin
+// at their beginning.
 //
 // Not thread safe.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -26,38 +26,62 @@
 
 namespace skald::detail {
 
+struct topic_partition {
+  topic_id topic;
+  partition_id partition;
+  friend auto operator<=>(const topic_partition&, const topic_partition&) = default;
+};
+
+// Where to begin; topic 0 is the one that is subscribed to.
+struct placed_start {
+  topic_partition of;
+  start_point from = earliest;
+};
+
+// Where the broker has begun.
+struct placed_offset {
+  topic_partition of;
+  skald::offset offset;
+};
+
+struct named_topic {
+  topic_id id;
+  std::string name;
+};
+
 class subscriber_core {
  public:
-  // Throws skald::error (invalid_request) when both partitions and positions are given, or no credit.
+  // Throws skald::error (invalid_request) when both partitions and positions are given, or either with a
+  // pattern, or no credit.
   subscriber_core(std::string_view topic, const subscribe_options& options);
 
   const std::shared_ptr<const std::string>& topic() const { return topic_; }
   std::uint32_t delivery_bytes_max() const { return delivery_bytes_max_; }
 
   // ---- attaching ---------------------------------------------------------------------------------------
-  // Fails with unknown_topic when it is not the topic that it was.
-  result<> described(topic_id id);
-  // What to subscribe to now, and with how much credit. No positions: all partitions, from `start`.
+  // What to subscribe to now, and with how much credit.
   struct subscribe_order {
-    std::vector<partition_start> positions;
+    std::vector<placed_start> positions;
+    bool others = false;  // all partitions that are not among the positions, from `start`
     start_point start = earliest;
     std::uint64_t credit = 0;
   };
   subscribe_order begin_attach();
-  // Returns what to seek before anything can be delivered, if anything; then resumed() is to be called.
-  struct seek_order {
-    std::uint32_t seek = 0;
-    std::vector<partition_start> partitions;
-  };
-  std::optional<seek_order> attached(const std::vector<partition_offset>& begins);
-  void resumed();
-  void detached() { attached_ = resuming_ = false; }
+  // Partitions that were followed and are not among `begins` have gone.
+  void attached(const std::vector<named_topic>& topics, const std::vector<placed_offset>& begins);
+  void detached() { attached_ = false; }
   bool is_attached() const { return attached_; }
 
+  // ---- partitions that come and go ---------------------------------------------------------------------
+  void joined(const std::vector<named_topic>& topics, const std::vector<placed_offset>& begins);
+  // What has arrived of them is still given out.
+  void left(const std::vector<topic_partition>& gone);
+
   // ---- deliveries --------------------------------------------------------------------------------------
+  // Of a partition that is not followed (any more), only its credit counts.
   void delivered(std::uint32_t seek, delivery_facts facts, std::span<const std::byte> payload,
                  std::shared_ptr<const void> owner);
-  void missed(partition_id partition, offset_gap gap);
+  void missed(const topic_partition& of, offset_gap gap);
   // No more will come, once what has arrived is received.
   void ended(failure why) { failed_ = std::move(why); }
   // Whether it has ended for good; a corrupt batch can be sought past.
@@ -70,13 +94,19 @@ class subscriber_core {
   std::uint64_t take_credit();
 
   // ---- seeking -----------------------------------------------------------------------------------------
-  // Nothing from before is given out any more. No partitions: all of them. Returns what to tell the broker.
-  result<seek_order> seek(const std::vector<partition_start>& to);
+  struct seek_order {
+    std::uint32_t seek = 0;
+    std::vector<placed_start> partitions;
+  };
+  // Nothing from before is given out any more. Returns what to tell the broker.
+  result<seek_order> seek(const std::vector<placed_start>& to);
   result<seek_order> seek_all(start_point to);
-  void sought(std::uint32_t seek, const std::vector<partition_offset>& begins);
+  // What a caller names; fails with unknown_topic or unknown_partition.
+  result<std::vector<placed_start>> resolve(const std::vector<partition_start>& named) const;
+  void sought(std::uint32_t seek, const std::vector<placed_offset>& begins);
   // The broker refused it. It goes on where it was, but what had arrived from there is dropped: returns what
   // to seek in order to go on behind what was given out.
-  std::vector<partition_start> seek_failed(std::uint32_t seek) const;
+  std::vector<placed_start> seek_failed(std::uint32_t seek) const;
 
   std::vector<partition_position> positions() const;
 
@@ -90,24 +120,25 @@ class subscriber_core {
     std::optional<offset_gap> gap;      // to be reported with the next delivery
   };
 
-  partition_state& state_of(partition_id partition, offset first);
-  bool extend_last(partition_id partition, const partition_state& state);
+  bool extend_last(const topic_partition& of, const partition_state& state);
+  void begin(const placed_offset& at);
+  void remember(const std::vector<named_topic>& topics);
+  std::shared_ptr<const std::string> name_of(topic_id topic) const;
   void fail(const failure& why);
   std::uint64_t free_credit() const;
+  void drop_queued(const topic_partition& of);
 
   std::shared_ptr<const std::string> topic_;
   std::shared_ptr<decoder_pool> decoders_ = std::make_shared<decoder_pool>();
   start_point start_;
-  std::vector<partition_start> chosen_;  // empty: all partitions
+  std::vector<placed_start> chosen_;  // empty: all partitions
   std::uint64_t credit_bytes_;
   std::uint32_t delivery_bytes_max_;
 
-  std::optional<topic_id> topic_id_;
-
   bool attached_ = false;
   bool ever_attached_ = false;
-  bool resuming_ = false;  // attached, but not yet where it was
-  std::map<partition_id, partition_state> partitions_;
+  std::map<topic_id, std::shared_ptr<const std::string>> names_;
+  std::map<topic_partition, partition_state> partitions_;
   std::deque<std::shared_ptr<received_batches>> queue_;
   std::uint64_t queued_bytes_ = 0;
   std::uint64_t credit_due_ = 0;

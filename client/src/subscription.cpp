@@ -34,16 +34,16 @@ std::optional<records> subscription::try_receive() {
 }
 
 detail::operation<> subscription::prepare_seek(std::span<const partition_start> to, call_options options) {
-  return {core_->get_executor(),
-          [core = core_, options,
-           to = std::vector<partition_start>(to.begin(), to.end())](detail::completion<> done) {
+  return {core_->get_executor(), [core = core_, options, to = core_->core().resolve({to.begin(), to.end()})](
+                                     detail::completion<> done) {
             core->seek(to, {}, core->connection().deadline(options.timeout), std::move(done));
           }};
 }
 
 detail::operation<> subscription::prepare_seek_all(start_point to, call_options options) {
   return {core_->get_executor(), [core = core_, options, to](detail::completion<> done) {
-            core->seek({}, to, core->connection().deadline(options.timeout), std::move(done));
+            core->seek(std::vector<detail::placed_start>(), to, core->connection().deadline(options.timeout),
+                       std::move(done));
           }};
 }
 

@@ -48,6 +48,8 @@ description describe(errc code) {
       return {"unknown_timer", "there is no such timer; it may have fired"};
     case errc::unknown_key:
       return {"unknown_key", "no record has this key"};
+    case errc::group_in_use:
+      return {"group_in_use", "members of the group have these partitions"};
     case errc::corrupt_batch:
       return {"corrupt_batch", "the record batch is damaged or malformed"};
     case errc::batch_too_large:

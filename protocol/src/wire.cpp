@@ -63,6 +63,15 @@ complaint check_topic(const wire::TopicInfo* topic) {
   return is_over(topic->partitions(), partitions_max) ? "it lists too many partitions" : nullptr;
 }
 
+complaint check_topics(const flatbuffers::Vector<flatbuffers::Offset<wire::TopicName>>* topics) {
+  if (is_over(topics, topics_max)) return "it names too many topics";
+  for (const wire::TopicName* topic : each(topics))
+    if (is_missing(topic->name())) return "a topic of it has no name";
+  return nullptr;
+}
+
+constexpr complaint too_many_partitions = "it lists too many partitions";
+constexpr complaint no_group = "it has no group, or one whose name is too long";
 constexpr complaint no_name = "it has no name, or one that is too long";
 constexpr complaint no_topic = "it has no topic, or one whose name is too long";
 constexpr complaint no_subscription = "its subscription is 0";
@@ -137,7 +146,8 @@ complaint check(const wire::Subscribe& subscribe) {
   return check_starts(subscribe.partitions());
 }
 complaint check(const wire::SubscribeOk& ok) {
-  return is_over(ok.offsets(), partitions_max) ? "it lists too many partitions" : nullptr;
+  if (is_over(ok.offsets(), partitions_max)) return "it lists too many partitions";
+  return check_topics(ok.topics());
 }
 complaint check(const wire::Credit& credit) {
   return credit.subscription() == 0 ? no_subscription : nullptr;
@@ -223,6 +233,42 @@ complaint check(const wire::ServiceEvent& event) {
   if (event.watch() == 0) return no_watch;
   if (is_missing(event.subject()) || event.instance() == nullptr) return "it lacks the subject or instance";
   return check_instance(*event.instance());
+}
+complaint check(const wire::SubscriptionChanged& changed) {
+  if (changed.subscription() == 0) return no_subscription;
+  if (is_over(changed.joined(), partitions_max) || is_over(changed.left(), partitions_max) ||
+      is_over(changed.revoked(), partitions_max))
+    return too_many_partitions;
+  return check_topics(changed.topics());
+}
+complaint check(const wire::MemberHeartbeat& heartbeat) {
+  return heartbeat.subscription() == 0 ? no_subscription : nullptr;
+}
+complaint check(const wire::ReleasePartitions& release) {
+  if (release.subscription() == 0) return no_subscription;
+  return is_over(release.partitions(), partitions_max) ? too_many_partitions : nullptr;
+}
+complaint check(const wire::CommitOffsets& commit) {
+  if (is_missing(commit.group())) return no_group;
+  if (each(commit.offsets()).empty()) return "it commits nothing";
+  return is_over(commit.offsets(), partitions_max) ? too_many_partitions : nullptr;
+}
+complaint check(const wire::ListGroupsOk& ok) {
+  if (is_over(ok.groups(), groups_max)) return "it lists too many groups";
+  for (const wire::GroupSummary* group : each(ok.groups()))
+    if (is_missing(group->name())) return no_group;
+  return nullptr;
+}
+complaint check(const wire::DescribeGroup& describe) {
+  return is_missing(describe.group()) ? no_group : nullptr;
+}
+complaint check(const wire::DescribeGroupOk& ok) {
+  if (is_over(ok.members(), groups_max)) return "it lists too many members";
+  if (is_over(ok.partitions(), partitions_max)) return too_many_partitions;
+  return check_topics(ok.topics());
+}
+complaint check(const wire::DeleteGroup& remove) {
+  return is_missing(remove.group()) ? no_group : nullptr;
 }
 
 complaint check_publish(const wire::Publish& publish, std::size_t payload_bytes) {
@@ -339,6 +385,15 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       SKALD_MESSAGE(WatchServices)
       SKALD_MESSAGE(UnwatchServices)
       SKALD_MESSAGE(ServiceEvent)
+      SKALD_MESSAGE(SubscriptionChanged)
+      SKALD_MESSAGE(MemberHeartbeat)
+      SKALD_MESSAGE(ReleasePartitions)
+      SKALD_MESSAGE(CommitOffsets)
+      SKALD_MESSAGE(ListGroups)
+      SKALD_MESSAGE(ListGroupsOk)
+      SKALD_MESSAGE(DescribeGroup)
+      SKALD_MESSAGE(DescribeGroupOk)
+      SKALD_MESSAGE(DeleteGroup)
 #undef SKALD_MESSAGE
   }
   return "it is unknown";
@@ -436,6 +491,12 @@ bool is_request(wire::Body type) {
     case wire::Body::ListServices:
     case wire::Body::WatchServices:
     case wire::Body::UnwatchServices:
+    case wire::Body::MemberHeartbeat:
+    case wire::Body::ReleasePartitions:
+    case wire::Body::CommitOffsets:
+    case wire::Body::ListGroups:
+    case wire::Body::DescribeGroup:
+    case wire::Body::DeleteGroup:
       return true;
     default:
       return false;
@@ -452,6 +513,7 @@ bool is_pushed(wire::Body type) {
     case wire::Body::RequestCancelled:
     case wire::Body::ResponderNotice:
     case wire::Body::ServiceEvent:
+    case wire::Body::SubscriptionChanged:
       return true;
     default:
       return false;

@@ -22,12 +22,21 @@ std::vector<std::byte> batch(std::uint64_t base, std::uint64_t count) {
 }
 
 void deliver(subscriber_core& core, std::uint32_t partition, std::uint64_t from, std::uint64_t to,
-             std::uint32_t seek = 0, bool corrupt = false) {
+             std::uint32_t seek = 0, bool corrupt = false, std::uint32_t topic = 1) {
   auto bytes = std::make_shared<std::vector<std::byte>>(batch(from, to - from));
   if (corrupt) bytes->back() ^= std::byte{1};
-  core.delivered(seek, {core.topic(), partition_id(partition), offset(from), offset(1'000), offset(0)},
-                 *bytes, bytes);
+  delivery_facts facts{core.topic(), partition_id(partition), offset(from), offset(1'000), offset(0)};
+  facts.topic_is = topic_id(topic);
+  core.delivered(seek, std::move(facts), *bytes, bytes);
 }
+
+detail::topic_partition place(std::uint32_t partition, std::uint32_t topic = 1) {
+  return {topic_id(topic), partition_id(partition)};
+}
+detail::placed_offset at(std::uint32_t partition, std::uint64_t from, std::uint32_t topic = 1) {
+  return {place(partition, topic), offset(from)};
+}
+const std::vector<detail::named_topic> orders{{topic_id(1), "orders"}};
 
 // Everything that can be received, as "partition:first-end".
 std::vector<std::string> drain(subscriber_core& core) {
@@ -47,10 +56,10 @@ std::vector<std::string> drain(subscriber_core& core) {
   return all;
 }
 
-std::vector<std::string> text_of(const std::vector<partition_start>& starts) {
+std::vector<std::string> text_of(const std::vector<detail::placed_start>& starts) {
   std::vector<std::string> all;
   for (const auto& one : starts)
-    all.push_back(std::to_string(one.partition.value()) + "@" +
+    all.push_back(std::to_string(one.of.partition.value()) + "@" +
                   (one.from == earliest ? "earliest" : std::to_string(one.from.value())));
   return all;
 }
@@ -59,9 +68,8 @@ using texts = std::vector<std::string>;
 
 subscriber_core attached_core(subscribe_options options = {}) {
   subscriber_core core("orders", options);
-  REQUIRE(core.described(topic_id(1)));
   core.begin_attach();
-  REQUIRE(!core.attached({{partition_id(0), offset(10)}, {partition_id(1), offset(20)}}).has_value());
+  core.attached(orders, {at(0, 10), at(1, 20)});
   return core;
 }
 
@@ -91,6 +99,7 @@ TEST_SUITE("subscriber core") {
     const auto progress = [&](std::uint32_t partition, std::uint64_t from, std::uint64_t to) {
       delivery_facts facts{core.topic(), partition_id(partition), offset(from), offset(to + 5), offset(0)};
       facts.next = offset(to);
+      facts.topic_is = topic_id(1);
       core.delivered(0, std::move(facts), {}, {});
     };
     progress(0, 10, 30);
@@ -102,20 +111,17 @@ TEST_SUITE("subscriber core") {
     CHECK(core.positions()[1].next == offset(20));
 
     core.detached();
-    REQUIRE(core.described(topic_id(1)));
-    core.begin_attach();
-    const auto back = core.attached({{partition_id(0), offset(0)}, {partition_id(1), offset(0)}});
-    REQUIRE(back.has_value());
-    CHECK(text_of(back->partitions) == texts{"0@40", "1@50"});
+    CHECK(text_of(core.begin_attach().positions) == texts{"0@40", "1@50"});
+    core.attached(orders, {at(0, 40), at(1, 50)});
 
     auto first = core.take();
-    REQUIRE(first);
+    REQUIRE(first.has_value());
     CHECK(first->empty());
     CHECK(first->end_offset() == offset(40));
     CHECK(first->high_watermark() == offset(45));
     CHECK(core.positions()[0].next == offset(40));
     auto second = core.take();
-    REQUIRE(second);
+    REQUIRE(second.has_value());
     CHECK(second->size() == 1);
     CHECK(second->end_offset() == offset(50));
     CHECK(core.positions()[1].next == offset(50));
@@ -126,40 +132,71 @@ TEST_SUITE("subscriber core") {
     auto core = attached_core();
     deliver(core, 0, 10, 12);
     core.detached();
-    REQUIRE(core.described(topic_id(1)));
     const auto order = core.begin_attach();
-    CHECK(order.positions.empty());  // all partitions, also those to come
-    CHECK(order.credit == 0);        // until it is where it was
-    const auto back = core.attached(
-        {{partition_id(0), offset(0)}, {partition_id(1), offset(0)}, {partition_id(2), offset(0)}});
-    REQUIRE(back.has_value());
-    CHECK(text_of(back->partitions) == texts{"0@12", "1@20"});
-    CHECK(core.take_credit() == 0);
-    core.sought(back->seek, {{partition_id(0), offset(12)}, {partition_id(1), offset(20)}});
-    core.resumed();
-    CHECK(core.take_credit() > 0);
-    deliver(core, 0, 12, 13, back->seek);
-    deliver(core, 2, 0, 1, back->seek);
+    CHECK(text_of(order.positions) == texts{"0@12", "1@20"});
+    CHECK(order.others);  // and those to come
+    CHECK(order.start == earliest);
+    core.attached(orders, {at(0, 12), at(1, 20), at(2, 0)});
+    deliver(core, 0, 12, 13);
+    deliver(core, 2, 0, 1);
     CHECK(drain(core) == texts{"0:10-12", "0:12-13", "2:0-1"});
   }
 
-  TEST_CASE("chosen partitions resume in one step") {
+  TEST_CASE("chosen partitions stay the only ones") {
     const std::array chosen{partition_id(0), partition_id(1)};
     auto core = attached_core({.from = earliest, .partitions = chosen});
     deliver(core, 1, 20, 25);
     core.detached();
     const auto order = core.begin_attach();
     CHECK(text_of(order.positions) == texts{"0@10", "1@25"});
+    CHECK(!order.others);
     CHECK(order.credit > 0);
-    CHECK(!core.attached({{partition_id(0), offset(10)}, {partition_id(1), offset(25)}}).has_value());
   }
 
-  TEST_CASE("a topic created anew is not the same") {
+  TEST_CASE("what retention removed while there was no connection is a gap") {
     auto core = attached_core();
     core.detached();
-    const auto other = core.described(topic_id(2));
-    REQUIRE(!other);
-    CHECK(other.error().code == errc::unknown_topic);
+    core.begin_attach();
+    core.attached(orders, {at(0, 15), at(1, 20)});
+    const auto told = core.take().value();
+    REQUIRE(told.gap());
+    CHECK(told.gap()->from == offset(10));
+    CHECK(told.gap()->to == offset(15));
+    CHECK(!core.has_next());
+  }
+
+  TEST_CASE("topics of a pattern join and leave, and records say where they are from") {
+    subscriber_core core("orders.*", {.from = latest});
+    CHECK(core.begin_attach().others);
+    core.attached({{topic_id(1), "orders.eu"}}, {at(0, 10)});
+    core.joined({{topic_id(2), "orders.us"}}, {at(0, 0, 2)});
+    deliver(core, 0, 0, 1, 0, false, 2);
+    deliver(core, 0, 10, 11);
+    CHECK(core.take().value().topic() == "orders.us");
+    CHECK(core.take().value().topic() == "orders.eu");
+    CHECK(core.positions()[1].topic == "orders.us");
+
+    deliver(core, 0, 11, 12);
+    core.left({place(0)});
+    CHECK(core.take().value().topic() == "orders.eu");  // it had arrived
+    deliver(core, 0, 12, 13);                           // and this had been on its way
+    CHECK(!core.has_next());
+    core.detached();
+    CHECK(text_of(core.begin_attach().positions) == texts{"0@1"});
+  }
+
+  TEST_CASE("a topic that went while there was no connection is forgotten") {
+    subscriber_core core("orders.*", {});
+    core.begin_attach();
+    core.attached({{topic_id(1), "orders.eu"}, {topic_id(2), "orders.us"}}, {at(0, 10), at(0, 0, 2)});
+    core.detached();
+    core.begin_attach();
+    core.attached({{topic_id(3), "orders.eu"}, {topic_id(2), "orders.us"}}, {at(0, 0, 2), at(0, 0, 3)});
+    REQUIRE(core.positions().size() == 2);
+    const std::vector<partition_start> to{{partition_id(0), earliest, "orders.eu"}};
+    CHECK(core.resolve(to).value().front().of.topic == topic_id(3));
+    const std::vector<partition_start> none{{partition_id(0), earliest, "orders.fr"}};
+    CHECK(core.resolve(none).error().code == errc::unknown_topic);
   }
 
   TEST_CASE("credit comes back as deliveries are taken: in parts, and when nothing is left") {
@@ -188,11 +225,11 @@ TEST_SUITE("subscriber core") {
     auto core = attached_core();
     deliver(core, 0, 10, 12);
     deliver(core, 1, 20, 21);
-    const std::vector<partition_start> to{{partition_id(0), offset(100)}};
+    const std::vector<detail::placed_start> to{{place(0), offset(100)}};
     const auto order = core.seek(to).value();
     deliver(core, 0, 12, 14, 0);  // was under way
     deliver(core, 1, 21, 22, 0);
-    core.sought(order.seek, {{partition_id(0), offset(100)}});
+    core.sought(order.seek, {at(0, 100)});
     deliver(core, 0, 100, 101, order.seek);
     CHECK(drain(core) == texts{"1:20-21", "1:21-22", "0:100-101"});
   }
@@ -202,12 +239,8 @@ TEST_SUITE("subscriber core") {
     deliver(core, 1, 20, 22);
     REQUIRE(core.seek_all(earliest).has_value());
     core.detached();
-    core.begin_attach();
-    const auto back = core.attached({{partition_id(0), offset(0)}, {partition_id(1), offset(0)}});
-    REQUIRE(back.has_value());
-    CHECK(text_of(back->partitions) == texts{"0@earliest", "1@earliest"});
-    core.sought(back->seek, {{partition_id(0), offset(3)}, {partition_id(1), offset(4)}});
-    core.resumed();
+    CHECK(text_of(core.begin_attach().positions) == texts{"0@earliest", "1@earliest"});
+    core.attached(orders, {at(0, 3), at(1, 4)});
     CHECK(core.positions()[0].next == offset(3));
   }
 
@@ -222,7 +255,7 @@ TEST_SUITE("subscriber core") {
 
   TEST_CASE("a gap is told with no records if need be, once") {
     auto core = attached_core();
-    core.missed(partition_id(0), {offset(10), offset(50)});
+    core.missed(place(0), {offset(10), offset(50)});
     const auto told = core.take().value();
     REQUIRE(told.gap());
     CHECK(told.gap()->from == offset(10));
@@ -238,10 +271,10 @@ TEST_SUITE("subscriber core") {
     deliver(core, 1, 20, 21);
     CHECK(drain(core) == texts{"corrupt_batch"});
     CHECK(drain(core) == texts{"corrupt_batch"});
-    const std::vector<partition_start> past{{partition_id(0), offset(12)}};
+    const std::vector<detail::placed_start> past{{place(0), offset(12)}};
     const auto order = core.seek(past).value();
     CHECK(text_of(order.partitions) == texts{"0@12", "1@20"});  // the other was dropped meanwhile
-    core.sought(order.seek, {{partition_id(0), offset(12)}, {partition_id(1), offset(20)}});
+    core.sought(order.seek, {at(0, 12), at(1, 20)});
     deliver(core, 0, 12, 13, order.seek);
     deliver(core, 1, 20, 21, order.seek);
     CHECK(drain(core) == texts{"0:12-13", "1:20-21"});
@@ -260,5 +293,6 @@ TEST_SUITE("subscriber core") {
     const std::array positions{partition_start{partition_id(0), earliest}};
     CHECK_THROWS_AS(subscriber_core("t", {.partitions = partitions, .positions = positions}), error);
     CHECK_THROWS_AS(subscriber_core("t", {.credit_bytes = 0}), error);
+    CHECK_THROWS_AS(subscriber_core("t.*", {.partitions = partitions}), error);
   }
 }

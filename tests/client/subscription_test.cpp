@@ -38,6 +38,8 @@ struct subscribing : async_fixture {
   }
 };
 
+using texts = std::vector<std::string>;
+
 std::vector<std::string> numbers(int from, int to) {
   std::vector<std::string> all;
   for (int i = from; i < to; ++i) all.push_back(std::to_string(i));
@@ -47,6 +49,40 @@ std::vector<std::string> numbers(int from, int to) {
 }  // namespace
 
 TEST_SUITE("subscription") {
+  TEST_CASE_FIXTURE(subscribing,
+                    "a pattern follows topics that come and go, also while there is no connection") {
+    server.add_topic("t.eu");
+    subscription all;
+    run([](skald::client& client, subscription& into) -> asio::awaitable<void> {
+      into = co_await client.subscribe("t.*", {.from = latest});
+    }(*broker, all));
+    const auto publish_to = [&](std::string_view topic, std::string_view value) {
+      run([](skald::client& client, std::string_view to, std::string_view what) -> asio::awaitable<void> {
+        co_await client.publish(to, {.value = what});
+      }(*broker, topic, value));
+    };
+    publish_to("t.eu", "1");
+    CHECK(receive(all, 1) == texts{"1"});
+    server.add_topic("t.us");
+    publish_to("t.us", "2");
+    CHECK(receive(all, 1) == texts{"2"});
+    CHECK(all.positions().back().topic == "t.us");
+
+    server.delete_topic("t.eu");
+    server.cut_connections();
+    server.add_topic("t.fr");
+    publish_to("t.fr", "3");
+    publish_to("t.us", "4");
+    auto got = receive(all, 2);
+    std::ranges::sort(got);
+    CHECK(got == texts{"3", "4"});
+    const std::array again{partition_start{partition_id(0), earliest, "t.us"}};
+    run([](subscription& of, std::span<const partition_start> to) -> asio::awaitable<void> {
+      co_await of.seek(to);
+    }(all, again));
+    CHECK(receive(all, 2) == texts{"2", "4"});
+  }
+
   TEST_CASE_FIXTURE(subscribing, "from the beginning, the end, an offset, a time") {
     server.add_topic("t");
     publish(0, 5);

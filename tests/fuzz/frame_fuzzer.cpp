@@ -135,6 +135,44 @@ void touch_reading(const Reading& reading, std::size_t payload_bytes) {
   }
 }
 
+void touch_topics(const flatbuffers::Vector<flatbuffers::Offset<wire::TopicName>>* topics) {
+  require(each(topics).size() <= topics_max, "topics are capped");
+  for (const wire::TopicName* topic : each(topics)) length(topic->name());
+}
+
+// The messages of subscriptions whose partitions change, and of consumer groups.
+void touch_group_message(const wire::Frame& frame) {
+  switch (frame.body_type()) {
+    case wire::Body::SubscriptionChanged:
+      require(frame.body_as_SubscriptionChanged()->subscription() != 0, "a change has a subscription");
+      touch_topics(frame.body_as_SubscriptionChanged()->topics());
+      for (const wire::TopicPartition* one : each(frame.body_as_SubscriptionChanged()->revoked()))
+        touch(one->partition());
+      break;
+    case wire::Body::CommitOffsets:
+      length(frame.body_as_CommitOffsets()->group());
+      require(!each(frame.body_as_CommitOffsets()->offsets()).empty(), "a commit commits something");
+      break;
+    case wire::Body::DescribeGroup:
+      length(frame.body_as_DescribeGroup()->group());
+      break;
+    case wire::Body::DescribeGroupOk:
+      touch_topics(frame.body_as_DescribeGroupOk()->topics());
+      for (const wire::GroupMember* member : each(frame.body_as_DescribeGroupOk()->members()))
+        touch(text(member->subscription()));
+      break;
+    case wire::Body::ListGroupsOk:
+      for (const wire::GroupSummary* group : each(frame.body_as_ListGroupsOk()->groups()))
+        length(group->name());
+      break;
+    case wire::Body::DeleteGroup:
+      length(frame.body_as_DeleteGroup()->group());
+      break;
+    default:
+      break;
+  }
+}
+
 // Reads what a handler may read without a check.
 void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
   require(frame.body() != nullptr, "a frame has a body");
@@ -212,6 +250,7 @@ void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
       break;
     default:
       touch_service_message(frame);
+      touch_group_message(frame);
       break;
   }
 }

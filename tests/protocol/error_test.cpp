@@ -10,8 +10,8 @@ namespace skald {
 namespace {
 
 constexpr std::uint16_t known_codes[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16,
-                                         17, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44,
-                                         45, 46, 50, 51, 52, 53, 54, 55, 56, 60, 61, 62, 63, 64, 65};
+                                         17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43,
+                                         44, 45, 46, 50, 51, 52, 53, 54, 55, 56, 60, 61, 62, 63, 64, 65};
 
 TEST_CASE("every error code has a spelling and a text of its own") {
   std::set<std::string> names, texts;

@@ -358,6 +358,31 @@ TEST_CASE("the longest list of offsets fits a header, and no longer one is taken
   CHECK(complaint(0, deliver(selected_max + 1), 1) == "malformed Delivery: it lists too many offsets");
 }
 
+TEST_CASE("what is about a group names it, and a commit has something to commit") {
+  CHECK(complaint(1, [](builder& b) { return wire::CreateCommitOffsets(b); }) ==
+        "malformed CommitOffsets: it has no group, or one whose name is too long");
+  CHECK(complaint(1, [](builder& b) { return wire::CreateCommitOffsetsDirect(b, "g"); }) ==
+        "malformed CommitOffsets: it commits nothing");
+  CHECK(complaint(1, [](builder& b) { return wire::CreateDescribeGroup(b); }) != "");
+  CHECK(complaint(1, [](builder& b) { return wire::CreateDeleteGroup(b); }) != "");
+  CHECK(complaint(1, [](builder& b) { return wire::CreateMemberHeartbeat(b); }) ==
+        "malformed MemberHeartbeat: its subscription is 0");
+  CHECK(complaint(1, [](builder& b) { return wire::CreateReleasePartitions(b); }) != "");
+  CHECK(complaint(1, [](builder& b) {
+          const std::vector groups = {wire::CreateGroupSummary(b)};
+          return wire::CreateListGroupsOkDirect(b, &groups);
+        }) != "");
+}
+
+TEST_CASE("topics of a subscription have names") {
+  CHECK(complaint(0, [](builder& b) {
+          const std::vector topics = {wire::CreateTopicName(b, 1)};
+          return wire::CreateSubscriptionChangedDirect(b, 1, &topics);
+        }) == "malformed SubscriptionChanged: a topic of it has no name");
+  CHECK(complaint(0, [](builder& b) { return wire::CreateSubscriptionChanged(b); }) ==
+        "malformed SubscriptionChanged: its subscription is 0");
+}
+
 TEST_CASE("lists of partitions are capped") {
   const auto seek = [](std::size_t partitions) {
     return [partitions](builder& b) {
@@ -400,7 +425,7 @@ TEST_CASE("the largest topic can be described within the limit of a header") {
 TEST_CASE("every message is either a request or an answer") {
   int requests = 0;
   for (const wire::Body type : wire::EnumValuesBody()) requests += is_request(type) ? 1 : 0;
-  CHECK(requests == 27);
+  CHECK(requests == 33);
   CHECK(is_request(wire::Body::Publish));
   CHECK_FALSE(is_request(wire::Body::PublishOk));
 }

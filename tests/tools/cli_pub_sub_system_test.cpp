@@ -56,6 +56,27 @@ TEST_CASE("a file of a hundred thousand lines comes back byte for byte") {
   CHECK(contents("file") == text + "\n");
 }
 
+TEST_CASE("a pattern reads all topics that match, and follows those that come") {
+  create_topic("tree.eu", {"--partitions", "2"});
+  create_topic("tree.us");
+  create_topic("other.eu");
+  for (const char* topic : {"tree.eu", "tree.us", "other.eu"}) {
+    CHECK(skald({"pub", topic, "first"}).exit_code == 0);
+  }
+  const std::string all = contents("tree.*", "%N %v");
+  CHECK((all == "tree.eu first\ntree.us first\n" || all == "tree.us first\ntree.eu first\n"));
+
+  running_skald following({"sub", "tree.>", "--from", "earliest", "--count", "3", "--format", "%N"});
+  create_topic("tree.fr.paris");
+  CHECK(skald({"pub", "tree.fr.paris", "new"}).exit_code == 0);
+  const process_result seen = following.wait();
+  CHECK_MESSAGE(seen.exit_code == 0, seen.errors);
+  CHECK(contains(seen.output, "tree.fr.paris\n"));
+  const process_result wrong = skald({"sub", "tree.**"});
+  CHECK(wrong.exit_code == 1);
+  CHECK(contains(wrong.errors, "whole tokens"));
+}
+
 TEST_CASE("records with one key stay in one partition and in order") {
   create_topic("keyed", {"--partitions", "8"});
   std::string text;

@@ -34,6 +34,10 @@ TEST_CASE("text is the value on a line, raw the value alone") {
   CHECK(formatted("raw", bare) == "");
 }
 
+TEST_CASE("a template can say which topic a record is from") {
+  CHECK(formatted("%N: %v") == "orders: v\n");
+}
+
 TEST_CASE("json says everything about a record") {
   CHECK(
       formatted("json") ==

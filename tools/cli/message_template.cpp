@@ -26,7 +26,7 @@ failure bad_template(std::string_view text, std::size_t at, std::size_t length, 
   return {errc::invalid_request,
           std::string(why) + " '" + printable(text.substr(at, length)) + "' at position " +
               std::to_string(at + 1) +
-              "; known are %k %v %h %p %o %t %T %n %% and \\n \\t \\r \\0 \\\\ \\xHH \\c"};
+              "; known are %N %k %v %h %p %o %t %T %n %% and \\n \\t \\r \\0 \\\\ \\xHH \\c"};
 }
 
 // What stands after the backslash at `at`, and how many characters that took; nothing when it is unknown.
@@ -90,6 +90,9 @@ result<message_template> message_template::parse(std::string_view text) {
       continue;
     }
     switch (at + 1 < text.size() ? text[at + 1] : ' ') {
+      case 'N':
+        parsed.pieces_.push_back({field::topic, {}});
+        break;
       case 'k':
         parsed.pieces_.push_back({field::key, {}});
         break;
@@ -126,11 +129,14 @@ result<message_template> message_template::parse(std::string_view text) {
   return parsed;
 }
 
-void message_template::append(std::string& out, const output_record& record) const {
+void message_template::append(std::string& out, std::string_view topic, const output_record& record) const {
   for (const piece& each : pieces_) {
     switch (each.kind) {
       case field::literal:
         out += each.literal;
+        break;
+      case field::topic:
+        out += topic;
         break;
       case field::key:
         out += record.key.value_or(std::string_view{});

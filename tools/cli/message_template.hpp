@@ -1,6 +1,6 @@
 // The templates of `skald sub --format`, such as '%t %k: %v'.
 //
-//   %k key  %v value  %h headers as k=v,k=v  %p partition  %o offset  %t time (RFC 3339)
+//   %N topic  %k key  %v value  %h headers as k=v,k=v  %p partition  %o offset  %t time (RFC 3339)
 //   %T time (milliseconds since the Unix epoch)  %n newline  %% percent sign
 //   \n \t \r \0 \\  \xHH any byte  \c nothing (see below)
 //
@@ -23,10 +23,10 @@ class message_template {
   static result<message_template> parse(std::string_view text);
 
   // Absent keys and values are written as nothing.
-  void append(std::string& out, const output_record& record) const;
+  void append(std::string& out, std::string_view topic, const output_record& record) const;
 
  private:
-  enum class field { literal, key, value, headers, partition, offset, time, time_ms };
+  enum class field { literal, topic, key, value, headers, partition, offset, time, time_ms };
   struct piece {
     field kind;
     std::string literal;

@@ -72,7 +72,7 @@ void record_format::append(std::string& out, std::string_view topic, const outpu
   } else if (std::holds_alternative<json>(chosen_)) {
     append_json(out, topic, record);
   } else {
-    std::get<message_template>(chosen_).append(out, record);
+    std::get<message_template>(chosen_).append(out, topic, record);
   }
 }
 

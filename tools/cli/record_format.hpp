@@ -17,7 +17,7 @@ class record_format {
   // a % or a backslash, so that a misspelt name is not taken for one.
   static result<record_format> parse(std::string_view text);
 
-  // Appends the record to `out`. `topic` is what json says it is from.
+  // Appends the record to `out`. `topic` is where it is from.
   void append(std::string& out, std::string_view topic, const output_record& record) const;
 
  private:

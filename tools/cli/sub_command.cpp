@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <skald/protocol/topic_pattern.hpp>
+#include <utility>
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupts.hpp"
@@ -29,15 +31,19 @@ How to write records (--format):
   raw       the value, nothing else
   json      an object on a line, which `skald pub --input json` publishes again exactly; bytes that are
             not UTF-8 are in key_base64 and value_base64
-  TEMPLATE  with %k key, %v value, %h headers as k=v,k=v, %p partition, %o offset, %t time,
+  TEMPLATE  with %N topic, %k key, %v value, %h headers as k=v,k=v, %p partition, %o offset, %t time,
             %T time in milliseconds since 1970, %n newline, %% percent sign, and \n \t \r \0 \\ \xHH.
             A newline follows, unless the template ends in %n, \n, \0, \xHH or \c.
+
+TOPIC may be a pattern: in orders.* the star stands for one token between dots, in orders.> the rest for one or
+more. Topics that are created later and match join by themselves, from their first record.
 
 Records of one partition come in order; partitions are merged as they come.
 
 Examples:
   skald sub orders
   skald sub orders --from earliest --no-follow --format '%p/%o %t %k: %v'
+  skald sub 'orders.>' --format '%N %k: %v'
   skald sub orders --from -15m --partition 0,3 | grep failed
   skald sub orders --from earliest --count 10 --format json | jq .value
   skald sub names --from earliest --no-follow --format '%v\0' | xargs -0 -n1 echo
@@ -61,29 +67,42 @@ start_point to_start_point(const start_position& from) {
   return std::get<timestamp>(from);
 }
 
-// The offsets to stop at, by partition: the ends of the partitions when the command began.
+// The topics that a name or a pattern means now.
+std::vector<std::string> topics_of(blocking_client& broker, const std::string& text) {
+  if (!protocol::is_pattern(text)) return {text};
+  const protocol::topic_pattern pattern = protocol::topic_pattern::parse(text).value();
+  std::vector<std::string> names;
+  for (topic_info& topic : broker.list_topics()) {
+    if (pattern.matches(topic.name)) names.push_back(std::move(topic.name));
+  }
+  return names;
+}
+
+// The offsets to stop at, by topic and partition: the ends of the partitions when the command began.
 class ends {
  public:
   ends(blocking_client& broker, const sub_options& options, std::span<const partition_id> partitions) {
-    for (const partition_offset& end :
-         broker.list_offsets(options.topic, {.at = skald::latest, .partitions = partitions})) {
-      ends_.emplace(end.partition, end.offset);
+    for (const std::string& topic : topics_of(broker, options.topic)) {
+      for (const partition_offset& end :
+           broker.list_offsets(topic, {.at = skald::latest, .partitions = partitions})) {
+        ends_.emplace(std::pair(topic, end.partition), end.offset);
+      }
     }
   }
   // Everything before `next` of this partition was seen.
-  void reached(partition_id partition, offset next) {
-    const auto end = ends_.find(partition);
+  void reached(std::string_view topic, partition_id partition, offset next) {
+    const auto end = ends_.find(std::pair(std::string(topic), partition));
     if (end != ends_.end() && next >= end->second) ends_.erase(end);
   }
   // Whether a record was published before the command began. A partition that is done has no such.
-  bool includes(partition_id partition, offset at) const {
-    const auto end = ends_.find(partition);
+  bool includes(std::string_view topic, partition_id partition, offset at) const {
+    const auto end = ends_.find(std::pair(std::string(topic), partition));
     return end != ends_.end() && at < end->second;
   }
   bool all_reached() const { return ends_.empty(); }
 
  private:
-  std::map<partition_id, offset> ends_;
+  std::map<std::pair<std::string, partition_id>, offset> ends_;
 };
 
 class receiver {
@@ -116,7 +135,7 @@ class receiver {
 
 void receiver::run(blocking_subscription& from, ends* until) {
   if (until != nullptr) {
-    for (const partition_position& at : from.positions()) until->reached(at.partition, at.next);
+    for (const partition_position& at : from.positions()) until->reached(at.topic, at.partition, at.next);
   }
   try {
     while (!counted() && !(until != nullptr && until->all_reached())) {
@@ -124,7 +143,7 @@ void receiver::run(blocking_subscription& from, ends* until) {
       warn_of_gap(delivered);
       const bool more = write(delivered, until);
       progress_.update(received_, bytes_);
-      if (until != nullptr) until->reached(delivered.partition(), delivered.end_offset());
+      if (until != nullptr) until->reached(delivered.topic(), delivered.partition(), delivered.end_offset());
       if (!more) break;
     }
   } catch (const error& failed) {
@@ -150,7 +169,8 @@ records receiver::next(blocking_subscription& from, bool patient) {
 // Writes the records, up to the count. False when that is reached.
 bool receiver::write(const records& delivered, const ends* until) {
   for (const record& each : delivered) {
-    if (until != nullptr && !until->includes(delivered.partition(), each.offset())) return true;
+    if (until != nullptr && !until->includes(delivered.topic(), delivered.partition(), each.offset()))
+      return true;
     if (counted()) return false;
     record_.partition = delivered.partition();
     record_.offset = each.offset();
@@ -159,7 +179,7 @@ bool receiver::write(const records& delivered, const ends* until) {
     record_.value = each.value();
     record_.headers.clear();
     for (const header& one : each.headers()) record_.headers.push_back(one);
-    options_.format->append(output_.bytes(), options_.topic, record_);
+    options_.format->append(output_.bytes(), delivered.topic(), record_);
     output_.written();
     ++received_;
     bytes_ += record_.value ? record_.value->size() : 0;
@@ -171,9 +191,9 @@ void receiver::warn_of_gap(const records& delivered) {
   const auto gap = delivered.gap();
   if (!gap || globals_.quiet) return;
   progress_.clear();
-  complain("warning: " + options_.topic + ", partition " + std::to_string(delivered.partition().value()) +
-           ": records " + format_count(gap->from.value()) + "-" + format_count(gap->to.value() - 1) +
-           " were removed by retention before they could be read");
+  complain("warning: " + std::string(delivered.topic()) + ", partition " +
+           std::to_string(delivered.partition().value()) + ": records " + format_count(gap->from.value()) +
+           "-" + format_count(gap->to.value() - 1) + " were removed by retention before they could be read");
 }
 
 exit_code subscribe(const global_options& globals, const sub_options& options) {
@@ -216,10 +236,12 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
 
 void add_sub_command(CLI::App& app, const global_options& globals, action& chosen) {
   CLI::App* command =
-      app.add_subcommand("sub", "Subscribe to a topic and write its records")->group("Commands");
+      app.add_subcommand("sub", "Subscribe to topics and write their records")->group("Commands");
   const auto options = std::make_shared<sub_options>();
   options->format = *record_format::parse("text");
-  command->add_option("TOPIC", options->topic, "The topic")->required()->type_name("");
+  command->add_option("TOPIC", options->topic, "The topic, or a pattern such as 'orders.*'")
+      ->required()
+      ->type_name("");
   add_parsed_option(
       *command, "--from", options->from,
       [](const std::string& text) {

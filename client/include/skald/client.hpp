@@ -84,7 +84,7 @@ class client {
     return detail::initiate(prepare_publish(topic, what, options), std::forward<Token>(token));
   }
 
-  // Begins to receive a topic's records. -> subscription
+  // Begins to receive the records of a topic, or of all topics that match a pattern. -> subscription
   template <class Token = default_token>
   auto subscribe(std::string_view topic, subscribe_options options = {}, Token&& token = {}) {
     return detail::initiate(prepare_subscribe(topic, options), std::forward<Token>(token));

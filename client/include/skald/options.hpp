@@ -49,6 +49,8 @@ inline constexpr start_point latest{start_point::kind::latest};      // only wha
 struct partition_start {
   partition_id partition = {};
   start_point from = earliest;
+  // Of a subscription to a pattern: which topic's. Empty: the only one's.
+  std::string_view topic = {};
 };
 
 struct client_options {
@@ -102,9 +104,9 @@ struct fetch_options {
 
 struct subscribe_options {
   start_point from = latest;
-  // Only these, all beginning at `from`. None: all partitions, including those added later.
+  // Only these, all beginning at `from`. None: all partitions, including those added later. Not of a pattern.
   std::span<const partition_id> partitions = {};
-  // Only these, each with its own beginning; instead of `partitions`.
+  // Only these, each with its own beginning; instead of `partitions`. Not of a pattern.
   std::span<const partition_start> positions = {};
   // How much the broker may send ahead of receive(): the most memory that waits here to be received.
   std::uint64_t credit_bytes = 8 << 20;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ struct partition_position {
   partition_id partition;
   offset next;            // after the last record that receive() gave
   offset high_watermark;  // as last heard from the broker: the offset that the next record gets
+  std::string topic;
   std::uint64_t lag() const { return next < high_watermark ? high_watermark - next : 0; }
 };
 
@@ -34,6 +36,11 @@ struct partition_position {
 // After a lost connection it goes on behind the last record that has arrived here, without loss or
 // repetition. It remembers positions in memory only: a program that restarts passes its own as
 // subscribe_options::positions.
+//
+// Patterns. Instead of a topic a subscription may name a pattern: in `orders.*` the star stands for one token
+// between dots, in `orders.>` the rest for one or more. It receives from all topics that match, each record
+// and each `records` says from which, and order holds within each partition. Topics that are created later
+// and match join by themselves, from their first record; one that is deleted leaves, and the others go on.
 //
 // Flow. The broker sends ahead as many bytes as subscribe_options::credit_bytes; receiving a delivery grants
 // as many new ones. A slow receiver costs this much memory and nobody else anything.
@@ -67,7 +74,7 @@ class subscription {
   std::optional<records> try_receive();
 
   // Goes on at `to` in every partition, or in those listed. Once this is begun, receive() gives nothing from
-  // before it.
+  // before it. In a subscription to a pattern a partition_start names its topic.
   // -> void
   template <class Token = default_token>
   auto seek(start_point to, call_options options = {}, Token&& token = {}) {
@@ -78,8 +85,9 @@ class subscription {
     return detail::initiate(prepare_seek(to, options), std::forward<Token>(token));
   }
 
+  // The topic, or the pattern.
   std::string_view topic() const;
-  // One for each partition, in order of partition.
+  // One for each partition, in order of topic id and partition.
   std::vector<partition_position> positions() const;
 
   // Ends it; a pending receive() completes with errc::closed. Idempotent.

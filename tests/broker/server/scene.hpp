@@ -147,20 +147,28 @@ class fake_shard final : public shard_port, public batch_source {
     runs_on_.post([done] { done({}, producer_id(7), producer_epoch(0)); });
   }
 
-  void locate(std::string name, std::vector<start_at> starts, start_at otherwise,
-              std::function<void(located_topic)> done) override {
-    located_topic located;
-    const auto found = topics.find(name);
-    if (found == topics.end()) {
-      located.why = {errc::unknown_topic, "no such topic"};
-    } else {
-      located.topic = found->second.info.id;
-      if (starts.empty()) {
-        for (std::uint32_t i = 0; i < found->second.partitions.size(); ++i) {
-          starts.push_back({partition_id(i), otherwise.kind, otherwise.value});
+  void locate(std::string name, std::vector<start_at> starts, std::optional<start_at> others,
+              std::function<void(located_topics)> done) override {
+    located_topics located;
+    const auto pattern = protocol::topic_pattern::parse(name);
+    if (!pattern) located.why = {pattern.error().code, pattern.error().message};
+    for (auto& [is, one] : topics) {
+      if (!pattern || !pattern->matches(is)) continue;
+      located.topics.push_back({one.info.id, static_cast<std::uint32_t>(one.partitions.size()), is});
+      for (std::uint32_t i = 0; others && i < one.partitions.size(); ++i) {
+        const auto named = [&](const start_at& start) {
+          return start.partition == partition_id(i) && start.topic == one.info.id;
+        };
+        if (std::none_of(starts.begin(), starts.end(), named)) {
+          locate_one(one, {partition_id(i), others->kind, others->value, one.info.id}, located);
         }
       }
-      for (const start_at& start : starts) locate_one(found->second, start, located);
+      for (const start_at& start : starts) {
+        if (start.topic == topic_id() || start.topic == one.info.id) locate_one(one, start, located);
+      }
+    }
+    if (located.topics.empty() && pattern && !protocol::is_pattern(name)) {
+      located.why = {errc::unknown_topic, "no such topic"};
     }
     runs_on_.post([done, located] { done(located); });
   }
@@ -221,13 +229,14 @@ class fake_shard final : public shard_port, public batch_source {
     return {{}, base, false, static_cast<std::uint32_t>(found->second.partitions.size())};
   }
 
-  void locate_one(topic& in, const start_at& start, located_topic& located) {
+  void locate_one(topic& in, const start_at& start, located_topics& located) {
     if (start.partition.value() >= in.partitions.size()) {
       located.why = {errc::unknown_partition, "no such partition"};
       return;
     }
     const partition& of = in.partitions[start.partition.value()];
     located_start found;
+    found.topic = in.info.id;
     found.info = {start.partition, of.log_start, of.end, 0};
     found.at = start.kind == start_kind::earliest ? of.log_start : of.end;
     if (start.kind == start_kind::offset) found.at = offset(static_cast<std::uint64_t>(start.value));
@@ -447,6 +456,12 @@ struct scene : session::edge {
     });
   }
 };
+
+// What a shard would tell of a topic in the fake one.
+inline shard::topic_change change_of(const fake_shard::topic& topic,
+                                     shard::topic_change::kind what = shard::topic_change::kind::grew) {
+  return {what, topic.info.id, topic.info.name, static_cast<std::uint32_t>(topic.partitions.size())};
+}
 
 // The deliveries among replies, as (partition, first offset wanted, values).
 struct received {

@@ -187,7 +187,7 @@ TEST_CASE("a subscription to all partitions follows those that the topic gets la
   on.send_subscribe(4, "orders", 8, plenty);
   on.replies();
   on.shard.topics["orders"].partitions.resize(2);
-  on.conversation->topic_grew(on.shard.topics["orders"].info.id, 2);
+  on.conversation->topic_changed(change_of(on.shard.topics["orders"]));
   on.send_publish(5, "orders", 1, make_batch({"new"}));
   const auto got = deliveries_in(on.replies());
   REQUIRE(got.size() == 1);
@@ -198,10 +198,127 @@ TEST_CASE("a topic that grows while a subscription to it begins is followed in f
   stocked on;
   on.send_subscribe(4, "orders", 8, plenty);  // the shard's answer is on its way
   on.shard.topics["orders"].partitions.resize(2);
-  on.conversation->topic_grew(on.shard.topics["orders"].info.id, 2);
+  on.conversation->topic_changed(change_of(on.shard.topics["orders"]));
   on.replies();
   on.send_publish(5, "orders", 1, make_batch({"new"}));
   CHECK(deliveries_in(on.replies()).size() == 1);
+}
+
+namespace {
+
+const wire::SubscriptionChanged* change_in(const std::vector<reply>& replies) {
+  for (const reply& one : replies) {
+    if (const auto* changed = one.frame().body_as_SubscriptionChanged()) return changed;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("a pattern delivers from all topics that match, and says which each record is from") {
+  stocked on;
+  on.create("orders.eu");
+  on.create("orders.us", 2);
+  on.publish("orders", 0, make_batch({"no"}));
+  on.publish("orders.eu", 0, make_batch({"eu"}));
+  on.publish("orders.us", 1, make_batch({"us"}));
+  on.send_subscribe(4, "orders.*", 8, plenty);
+  const auto said = on.replies();
+  const auto* ok = said[0].frame().body_as_SubscribeOk();
+  REQUIRE(ok != nullptr);
+  CHECK(ok->topics()->size() == 2);
+  CHECK(ok->offsets()->size() == 3);
+  CHECK(on.values(deliveries_in(said)) == std::vector<std::string>{"eu", "us"});
+  CHECK(said[1].frame().body_as_Delivery()->topic_id() == on.shard.topics["orders.eu"].info.id.value());
+}
+
+TEST_CASE("a topic that matches joins when it is created, from its beginning, also while the pattern opens") {
+  stocked on;
+  on.send_subscribe(4, "orders.>", 8, plenty, wire::Start::latest);  // nothing matches yet
+  on.shard.create_topic("orders.eu.paid", {}, false, [](const auto&...) {});
+  on.conversation->topic_changed(change_of(on.shard.topics["orders.eu.paid"]));
+  const auto opened = on.replies();
+  CHECK(opened[0].frame().body_as_SubscribeOk() != nullptr);
+
+  on.create("orders.us", 2);
+  on.publish("orders.us", 1, make_batch({"first"}));
+  on.conversation->topic_changed(change_of(on.shard.topics["orders.us"], shard::topic_change::kind::created));
+  const auto said = on.replies();
+  const auto* joined = change_in(said);
+  REQUIRE(joined != nullptr);
+  CHECK(joined->topics()->Get(0)->name()->str() == "orders.us");
+  CHECK(joined->joined()->size() == 2);
+  CHECK(on.values(deliveries_in(said)) == std::vector<std::string>{"first"});
+  on.create("payments");
+  on.conversation->topic_changed(change_of(on.shard.topics["payments"]));
+  CHECK(change_in(on.replies()) == nullptr);
+}
+
+TEST_CASE("a topic that is deleted leaves a pattern, which goes on") {
+  stocked on;
+  on.create("orders.eu");
+  on.create("orders.us");
+  on.send_subscribe(4, "orders.*", 8, plenty);
+  on.replies();
+  const auto gone = change_of(on.shard.topics["orders.eu"], shard::topic_change::kind::deleted);
+  on.conversation->topic_changed(gone);  // as the shard does, before whoever waits for records finds out
+  on.send(5, [](auto& b) { return wire::CreateDeleteTopic(b, b.CreateString("orders.eu")); });
+  const auto said = on.replies();
+  const auto* left = change_in(said);
+  REQUIRE(left != nullptr);
+  REQUIRE(left->left()->size() == 1);
+  CHECK(left->left()->Get(0)->topic_id() == gone.topic.value());
+  on.send_publish(6, "orders.us", 0, make_batch({"still"}));
+  CHECK(on.values(deliveries_in(on.replies())) == std::vector<std::string>{"still"});
+  CHECK(on.counts.subscriptions == 1);
+}
+
+TEST_CASE("a pattern resumes in one request: places for some partitions, the rest from the start") {
+  stocked on;
+  on.create("orders.eu", 2);
+  for (const std::uint32_t partition : {0u, 1u}) {
+    on.publish("orders.eu", partition, make_batch({"a", "b"}));
+  }
+  on.send(4, [&](auto& b) {
+    const auto at = wire::CreatePartitionStart(b, 0, wire::Start::offset, 2,
+                                               on.shard.topics["orders.eu"].info.id.value());
+    const auto gone = wire::CreatePartitionStart(b, 0, wire::Start::offset, 7, 999);  // deleted meanwhile
+    return wire::CreateSubscribe(b, 8, b.CreateString("orders.*"), b.CreateVector(std::vector{at, gone}),
+                                 wire::Start::earliest, 0, plenty, 0, true);
+  });
+  const auto got = deliveries_in(on.replies());
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].partition == 1);
+  CHECK(got[0].wanted == 0);
+}
+
+TEST_CASE("a seek in a pattern names its topics") {
+  stocked on;
+  on.create("orders.eu");
+  on.publish("orders.eu", 0, make_batch({"a"}));
+  on.send_subscribe(4, "orders.*", 8, plenty);
+  on.replies();
+  const auto seek = [&](std::uint32_t topic) {
+    on.send(5, [&](auto& b) {
+      const auto to = wire::CreatePartitionStart(b, 0, wire::Start::earliest, 0, topic);
+      return wire::CreateSeek(b, 8, 1, b.CreateVector(std::vector{to}));
+    });
+    return on.replies();
+  };
+  CHECK(seek(0).front().error() == errc::unknown_partition);
+  CHECK(on.values(deliveries_in(seek(on.shard.topics["orders.eu"].info.id.value()))) ==
+        std::vector<std::string>{"a"});
+}
+
+TEST_CASE("a pattern that is none is refused, and so is one where a name is wanted") {
+  stocked on;
+  on.send_subscribe(4, "orders.>.eu", 8, plenty);
+  CHECK(on.answer().error() == errc::invalid_topic_name);
+  CHECK(on.ask(5, [](auto& b) {
+            return wire::CreateListOffsets(b, b.CreateString("orders.*"), 0, wire::Start::latest, 0);
+          }).error() == errc::invalid_topic_name);
+  CHECK(on.ask(6, [](auto& b) { return wire::CreateFetch(b, b.CreateString("orders.*"), 0, 0); }).error() ==
+        errc::invalid_topic_name);
 }
 
 TEST_CASE("a plan that is not used for two sweeps is let go, and made anew when it is needed") {

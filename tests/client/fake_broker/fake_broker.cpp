@@ -59,8 +59,15 @@ fake_topic& fake_broker::add_topic(const std::string& name, std::uint32_t partit
 }
 
 void fake_broker::delete_topic(const std::string& name) {
+  const topic_id deleted = topics.at(name).id;
   topics.erase(name);
-  for (const auto& session : sessions_) session->end_subscriptions(name);
+  for (const auto& session : sessions_) session->end_subscriptions(name, deleted);
+}
+
+fake_topic* fake_broker::find_topic(topic_id id) {
+  for (auto& [name, topic] : topics)
+    if (topic.id == id) return &topic;
+  return nullptr;
 }
 
 void fake_broker::wake_subscriptions() {

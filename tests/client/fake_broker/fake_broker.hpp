@@ -48,6 +48,7 @@ class fake_broker {
 
   fake_topic& add_topic(const std::string& name, std::uint32_t partitions = 1);
   void delete_topic(const std::string& name);
+  fake_topic* find_topic(topic_id id);
   std::map<std::string, fake_topic> topics;
 
   std::uint32_t idle_timeout_ms = 30'000;

@@ -1,5 +1,6 @@
 // The fake broker's topics and reading.
 #include <algorithm>
+#include <skald/protocol/topic_pattern.hpp>
 
 #include "tests/client/fake_broker/fake_session.hpp"
 
@@ -40,12 +41,15 @@ flatbuffers::Offset<wire::TopicInfo> encode(FlatBufferBuilder& builder, const st
   return wire::CreateTopicInfo(builder, text, topic.id.value(), 1'000, settings, list, bytes, records);
 }
 
-template <class Offsets>
-auto encode_offsets(FlatBufferBuilder& builder, const Offsets& offsets) {
+auto encode_offsets(FlatBufferBuilder& builder, const std::map<fake_place, std::uint64_t>& offsets) {
   std::vector<flatbuffers::Offset<wire::PartitionOffset>> encoded;
-  for (const auto& [partition, offset] : offsets)
-    encoded.push_back(wire::CreatePartitionOffset(builder, partition, offset));
+  for (const auto& [place, offset] : offsets)
+    encoded.push_back(wire::CreatePartitionOffset(builder, place.partition, offset, place.topic.value()));
   return builder.CreateVector(encoded);
+}
+
+bool matches(const std::string& pattern, const std::string& name) {
+  return protocol::topic_pattern::parse(pattern).value().matches(name);
 }
 
 }  // namespace
@@ -114,10 +118,10 @@ void fake_session::reading(const wire::Frame& frame) {
   if (const auto* list = frame.body_as_ListOffsets()) {
     auto* topic = topic_or_refuse(id, list->topic());
     if (topic == nullptr) return;
-    std::map<std::uint32_t, std::uint64_t> offsets;
+    std::map<fake_place, std::uint64_t> offsets;
     for (std::uint32_t i = 0; i < topic->partitions.size(); ++i)
       if (protocol::each(list->partitions()).empty() || std::ranges::count(*list->partitions(), i) > 0)
-        offsets[i] = resolve(topic->partitions[i], list->start(), list->value());
+        offsets[{topic->id, i}] = resolve(topic->partitions[i], list->start(), list->value());
     return answer(id, [&](FlatBufferBuilder& builder) {
       return wire::CreateListOffsetsOk(builder, encode_offsets(builder, offsets));
     });
@@ -161,23 +165,34 @@ void fake_session::fetch(std::uint64_t id, const wire::Fetch& message) {
 }
 
 void fake_session::subscribe(std::uint64_t id, const wire::Subscribe& message) {
-  auto* topic = topic_or_refuse(id, message.topic());
-  if (topic == nullptr) return;
   subscription made;
   made.topic = message.topic()->str();
-  made.all = protocol::each(message.partitions()).empty();
+  const bool pattern = protocol::is_pattern(made.topic);
+  fake_topic* const only = pattern ? nullptr : topic_or_refuse(id, message.topic());
+  if (only == nullptr && !pattern) return;
+  made.all = protocol::each(message.partitions()).empty() || message.others();
   made.credit = static_cast<std::int64_t>(message.credit_bytes());
   made.delivery_bytes_max = message.delivery_bytes_max();
-  if (made.all)
-    for (std::uint32_t i = 0; i < topic->partitions.size(); ++i)
-      made.next[i] = resolve(topic->partitions[i], message.start(), message.value());
   for (const auto* one : protocol::each(message.partitions())) {
+    if (only != nullptr && one->topic_id() != 0 && one->topic_id() != only->id.value())
+      return refuse(id, errc::unknown_topic, "the topic was deleted and created anew");
+    fake_topic* const topic = only != nullptr ? only : broker_.find_topic(topic_id(one->topic_id()));
+    if (topic == nullptr) continue;
     if (one->partition() >= topic->partitions.size())
       return refuse(id, errc::unknown_partition, "no such partition");
-    made.next[one->partition()] = resolve(topic->partitions[one->partition()], one->start(), one->value());
+    made.next[{topic->id, one->partition()}] =
+        resolve(topic->partitions[one->partition()], one->start(), one->value());
   }
+  for (auto& [name, topic] : broker_.topics)
+    for (std::uint32_t i = 0; made.all && matches(made.topic, name) && i < topic.partitions.size(); ++i)
+      made.next.try_emplace({topic.id, i}, resolve(topic.partitions[i], message.start(), message.value()));
   answer(id, [&](FlatBufferBuilder& builder) {
-    return wire::CreateSubscribeOk(builder, encode_offsets(builder, made.next));
+    const auto offsets = encode_offsets(builder, made.next);
+    std::vector<flatbuffers::Offset<wire::TopicName>> names;
+    for (auto& [name, topic] : broker_.topics)
+      if (matches(made.topic, name))
+        names.push_back(wire::CreateTopicName(builder, topic.id.value(), builder.CreateString(name)));
+    return wire::CreateSubscribeOk(builder, offsets, builder.CreateVector(names));
   });
   subscriptions_[message.subscription()] = std::move(made);
   deliver();
@@ -187,14 +202,15 @@ void fake_session::seek(std::uint64_t id, const wire::Seek& message) {
   const auto found = subscriptions_.find(message.subscription());
   if (found == subscriptions_.end()) return refuse(id, errc::unknown_subscription, "no such subscription");
   auto& of = found->second;
-  const auto& partitions = broker_.topics.at(of.topic).partitions;
-  std::map<std::uint32_t, std::uint64_t> offsets;
+  std::map<fake_place, std::uint64_t> offsets;
   for (const auto* one : protocol::each(message.partitions())) {
-    if (one->partition() >= partitions.size())
+    fake_topic* const topic = broker_.find_topic(topic_id(one->topic_id()));
+    if (topic == nullptr || one->partition() >= topic->partitions.size())
       return refuse(id, errc::unknown_partition, "no such partition");
-    offsets[one->partition()] = resolve(partitions[one->partition()], one->start(), one->value());
+    offsets[{topic->id, one->partition()}] =
+        resolve(topic->partitions[one->partition()], one->start(), one->value());
   }
-  for (const auto& [partition, offset] : offsets) of.next[partition] = offset;
+  for (const auto& [place, offset] : offsets) of.next[place] = offset;
   of.seek = message.seek();
   answer(id, [&](FlatBufferBuilder& builder) {
     return wire::CreateSeekOk(builder, encode_offsets(builder, offsets));
@@ -202,25 +218,38 @@ void fake_session::seek(std::uint64_t id, const wire::Seek& message) {
   deliver();
 }
 
+void fake_session::join_new(std::uint64_t id, subscription& to, const std::string& name,
+                            const fake_topic& topic) {
+  std::map<fake_place, std::uint64_t> joined;
+  for (std::uint32_t i = 0; i < topic.partitions.size(); ++i)
+    if (to.next.try_emplace({topic.id, i}, 0).second) joined[{topic.id, i}] = 0;
+  if (joined.empty()) return;
+  answer(0, [&](FlatBufferBuilder& builder) {
+    const auto text = builder.CreateString(name);
+    const auto names =
+        builder.CreateVector(std::vector{wire::CreateTopicName(builder, topic.id.value(), text)});
+    return wire::CreateSubscriptionChanged(builder, id, names, encode_offsets(builder, joined));
+  });
+}
+
 void fake_session::deliver() {
   for (auto& [id, to] : subscriptions_) {
-    const auto topic = broker_.topics.find(to.topic);
-    if (topic == broker_.topics.end()) continue;
-    if (to.all)
-      for (std::uint32_t i = 0; i < topic->second.partitions.size(); ++i) to.next.try_emplace(i, 0);
-    for (auto& [partition, next] : to.next) deliver_from(id, to, partition, next);
+    for (auto& [name, topic] : broker_.topics)
+      if (to.all && matches(to.topic, name)) join_new(id, to, name, topic);
+    for (auto& [place, next] : to.next) deliver_from(id, to, place, next);
   }
 }
 
-void fake_session::deliver_from(std::uint64_t id, subscription& to, std::uint32_t index,
-                                std::uint64_t& next) {
-  const auto& partition = broker_.topics.at(to.topic).partitions[index];
+void fake_session::deliver_from(std::uint64_t id, subscription& to, fake_place place, std::uint64_t& next) {
+  const fake_topic* const topic = broker_.find_topic(place.topic);
+  if (topic == nullptr) return;
+  const auto& partition = topic->partitions[place.partition];
   while (to.credit > 0 && next < partition.end) {
     if (next < partition.log_start) {
       answer(0, [&](FlatBufferBuilder& builder) {
         return wire::CreateSubscriptionNotice(
             builder, id, static_cast<std::uint16_t>(errc::offset_out_of_range), builder.CreateString("gone"),
-            false, index, next, partition.log_start);
+            false, place.partition, next, partition.log_start, place.topic.value());
       });
       next = partition.log_start;
       continue;
@@ -237,13 +266,26 @@ void fake_session::deliver_from(std::uint64_t id, subscription& to, std::uint32_
     answer(
         0,
         [&](FlatBufferBuilder& builder) {
-          return wire::CreateDelivery(builder, id, to.seek, index, first, partition.end, partition.log_start);
+          return wire::CreateDelivery(builder, id, to.seek, place.partition, first, partition.end,
+                                      partition.log_start, 0, 0, place.topic.value());
         },
         payload);
   }
 }
 
-void fake_session::end_subscriptions(const std::string& topic) {
+void fake_session::end_subscriptions(const std::string& topic, topic_id deleted) {
+  for (auto& [id, followed] : subscriptions_) {
+    std::vector<wire::TopicPartition> left;
+    std::erase_if(followed.next, [&](const auto& at) {
+      if (at.first.topic != deleted) return false;
+      left.emplace_back(deleted.value(), at.first.partition);
+      return true;
+    });
+    if (followed.topic == topic || left.empty()) continue;
+    answer(0, [&, number = id](FlatBufferBuilder& builder) {
+      return wire::CreateSubscriptionChanged(builder, number, 0, 0, builder.CreateVectorOfStructs(left));
+    });
+  }
   std::erase_if(subscriptions_, [&](const auto& entry) {
     if (entry.second.topic != topic) return false;
     answer(0, [&](FlatBufferBuilder& builder) {

@@ -13,6 +13,13 @@
 
 namespace skald::test {
 
+// A partition of a topic.
+struct fake_place {
+  topic_id topic;
+  std::uint32_t partition = 0;
+  friend auto operator<=>(const fake_place&, const fake_place&) = default;
+};
+
 class fake_session : public std::enable_shared_from_this<fake_session> {
  public:
   fake_session(fake_broker& of, boost::asio::ip::tcp::socket socket)
@@ -20,12 +27,12 @@ class fake_session : public std::enable_shared_from_this<fake_session> {
   void start() { read(); }
   void close();
   void deliver();
-  void end_subscriptions(const std::string& topic);
+  void end_subscriptions(const std::string& topic, topic_id deleted);
 
  private:
   struct subscription {
     std::string topic;
-    std::map<std::uint32_t, std::uint64_t> next;
+    std::map<fake_place, std::uint64_t> next;
     bool all = false;
     std::int64_t credit = 0;
     std::size_t delivery_bytes_max = 0;
@@ -53,7 +60,8 @@ class fake_session : public std::enable_shared_from_this<fake_session> {
   void fetch(std::uint64_t id, const wire::Fetch& message);
   void topics(const wire::Frame& frame);
   void reading(const wire::Frame& frame);
-  void deliver_from(std::uint64_t id, subscription& to, std::uint32_t partition, std::uint64_t& next);
+  void join_new(std::uint64_t id, subscription& to, const std::string& name, const fake_topic& topic);
+  void deliver_from(std::uint64_t id, subscription& to, fake_place place, std::uint64_t& next);
   void write();
 
   fake_broker& broker_;

@@ -32,6 +32,7 @@ enum class errc : std::uint16_t {
   unknown_lease = 15,  // never given, run out, another's, or settled already
   unknown_timer = 16,  // never set, cancelled, or fired
   unknown_key = 17,    // no record has this key
+  group_in_use = 18,   // members of the group have the partitions in question
 
   // Batches.
   corrupt_batch = 20,  // the checksum does not match, or the records do not parse
