@@ -33,6 +33,8 @@ inline constexpr std::size_t properties_max = 128;
 inline constexpr std::size_t instances_max = 16'384;
 // The most records that a list of offsets may go with: half of a header.
 inline constexpr std::size_t selected_max = 65'536;
+// Records of one key, or keys of one partition, in one answer.
+inline constexpr std::size_t keyed_records_max = 16'384;
 
 // Why a header was refused. With unsupported_version the frame is sound but its message unknown, and `id` is
 // the request's, to be answered with an Error; otherwise the peer is broken, and the id is 0 if unreadable.
@@ -52,7 +54,8 @@ using header_result = boost::system::result<T, header_failure>;
 //   strings           a string field named below is there and at most string_bytes_max long; every other
 //                     string may be null: text() reads it as "". Topic names are not yet checked.
 //   vectors           one named below is there; every other may be null, which means empty: each().
-//   payload           present only with Publish, FetchOk, Delivery, Request, RequestAll, Reply,
+//   payload           present only with Publish, Commit, FetchOk, ReadKeyOk, Delivery, Request, RequestAll,
+//   Reply,
 //                     PartialReply, RequestDelivery and Respond.
 //   Hello             version_min <= version_max
 //   HelloOk           broker_version, broker_id
@@ -63,7 +66,10 @@ using header_result = boost::system::result<T, header_failure>;
 //   Publish           appends (1 to appends_max), each with topic and batch_bytes > 0; their batch_bytes add
 //                     up to the payload exactly
 //   PublishOk         appended (1 to appends_max)
-//   ListOffsets, Fetch    topic
+//   Commit            at most appends_max appends, as Publish's
+//   CommitRefused     code is not 0
+//   ReadKeyOk         as many versions as offsets
+//   ListOffsets, Fetch, ReadKey, ListKeys    topic
 //   Subscribe         topic; subscription is not 0
 //   Credit, Seek, Unsubscribe, Delivery, SubscriptionNotice, SubscriptionChanged, MemberHeartbeat,
 //   ReleasePartitions    subscription is not 0

@@ -159,6 +159,12 @@ void session::dispatch(const wire::Frame& frame, const protocol::frame_view& byt
       return handlers::init_producer(*this, id);
     case Body::Publish:
       return handlers::publish(*this, id, *frame.body_as_Publish(), slice(owner, bytes.payload));
+    case Body::Commit:
+      return handlers::commit(*this, id, *frame.body_as_Commit(), slice(owner, bytes.payload));
+    case Body::ReadKey:
+      return handlers::read_key(*this, id, *frame.body_as_ReadKey());
+    case Body::ListKeys:
+      return handlers::list_keys(*this, id, *frame.body_as_ListKeys());
     case Body::ListOffsets:
       return handlers::list_offsets(*this, id, *frame.body_as_ListOffsets());
     case Body::Fetch:

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "broker/server/handlers/handlers.hpp"
+#include "skald/protocol/partitioner.hpp"
 
 namespace skald::server {
 
@@ -154,6 +155,30 @@ shard::failure shard_service::locate_one(const start_at& start, located_start& f
   return {};
 }
 
+shared_key_plan shard_service::plan_key(const std::string& topic, std::optional<partition_id>& partition,
+                                        const std::string& key, std::uint64_t from_version,
+                                        std::size_t limit) const {
+  const auto found = shard_->find_topic(topic);
+  if (!found) {
+    auto none = std::make_shared<shard::key_plan>();
+    none->plan.why = {errc::unknown_topic, fmt::format("there is no topic {}", handlers::shown(topic))};
+    return none;
+  }
+  if (!partition) partition = protocol::partition_for(key, found->partitions);
+  return std::make_shared<const shard::key_plan>(
+      shard_->plan_key({found->id, *partition}, key, from_version, limit));
+}
+
+shard::key_listing shard_service::list_keys(const std::string& topic, partition_id partition,
+                                            const std::string& prefix, const std::string& after,
+                                            std::size_t limit) const {
+  if (const auto found = shard_->find_topic(topic))
+    return shard_->list_keys({found->id, partition}, prefix, after, limit);
+  shard::key_listing none;
+  none.why = {errc::unknown_topic, fmt::format("there is no topic {}", handlers::shown(topic))};
+  return none;
+}
+
 // ---- a reactor's side ----------------------------------------------------------------------------------
 
 template <class... Results>
@@ -216,6 +241,29 @@ void shard_link::locate(std::string topic, std::vector<start_at> starts, std::op
                         std::function<void(located_topics)> done) {
   to_.runs_on_.post([&to = to_, topic = std::move(topic), starts = std::move(starts), others,
                      done = back(std::move(done))] { done(to.locate(topic, starts, others)); });
+}
+
+void shard_link::commit(shard::commit_request what, shard::shard::commit_done done) {
+  to_.runs_on_.post([&to = to_, what = std::move(what), done = back(std::move(done))]() mutable {
+    to.shard_->commit(std::move(what), std::move(done));
+  });
+}
+
+void shard_link::plan_key(std::string topic, std::optional<partition_id> partition, std::string key,
+                          std::uint64_t from_version, std::size_t limit,
+                          std::function<void(partition_id, shared_key_plan)> done) {
+  to_.runs_on_.post([&to = to_, topic = std::move(topic), partition, key = std::move(key), from_version,
+                     limit, done = back(std::move(done))]() mutable {
+    auto plan = to.plan_key(topic, partition, key, from_version, limit);
+    done(partition.value_or(partition_id()), std::move(plan));
+  });
+}
+
+void shard_link::list_keys(std::string topic, partition_id partition, std::string prefix, std::string after,
+                           std::size_t limit, std::function<void(shard::key_listing)> done) {
+  to_.runs_on_.post(
+      [&to = to_, topic = std::move(topic), partition, prefix = std::move(prefix), after = std::move(after),
+       limit, done = back(std::move(done))] { done(to.list_keys(topic, partition, prefix, after, limit)); });
 }
 
 void shard_link::plan(partition_ref of, offset from, std::uint64_t bytes_max,

@@ -32,6 +32,10 @@ class shard_service {
                         const std::optional<start_at>& others) const;
   shard::failure locate_topics(const std::string& topic, located_topics& located) const;
   shard::failure locate_one(const start_at& start, located_start& found) const;
+  shared_key_plan plan_key(const std::string& topic, std::optional<partition_id>& partition,
+                           const std::string& key, std::uint64_t from_version, std::size_t limit) const;
+  shard::key_listing list_keys(const std::string& topic, partition_id partition, const std::string& prefix,
+                               const std::string& after, std::size_t limit) const;
 
   shard::shard* shard_ = nullptr;
   executor& runs_on_;
@@ -54,10 +58,16 @@ class shard_link final : public shard_port {
   void init_producer(shard::shard::producer_done done) override;
   void locate(std::string topic, std::vector<start_at> starts, std::optional<start_at> others,
               std::function<void(located_topics)> done) override;
+  void commit(shard::commit_request what, shard::shard::commit_done done) override;
   void plan(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
             std::function<void(shared_plan)> done) override;
   wait_token plan_when_readable(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
                                 std::function<void(shared_plan)> done) override;
+  void plan_key(std::string topic, std::optional<partition_id> partition, std::string key,
+                std::uint64_t from_version, std::size_t limit,
+                std::function<void(partition_id, shared_key_plan)> done) override;
+  void list_keys(std::string topic, partition_id partition, std::string prefix, std::string after,
+                 std::size_t limit, std::function<void(shard::key_listing)> done) override;
   void stats(std::function<void(shard::statistics)> done) override;
 
  private:

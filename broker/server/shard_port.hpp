@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct located_topics {
 // Destroying it cancels the wait it stands for; the completion may still be on its way then.
 using wait_token = std::shared_ptr<void>;
 using shared_plan = std::shared_ptr<const shard::read_plan>;
+using shared_key_plan = std::shared_ptr<const shard::key_plan>;
 
 class shard_port {
  public:
@@ -63,6 +65,7 @@ class shard_port {
   virtual void append(std::vector<shard::append_request> batches, durability wanted,
                       shard::shard::append_done done) = 0;
   virtual void init_producer(shard::shard::producer_done done) = 0;
+  virtual void commit(shard::commit_request what, shard::shard::commit_done done) = 0;
 
   // `starts` for those partitions; with `others` all other partitions too, as that says. `topic` may be a
   // pattern; then starts of topics that do not match, or are gone, are left out.
@@ -74,6 +77,13 @@ class shard_port {
   // The same as soon as there are any, or a failure to report.
   virtual wait_token plan_when_readable(shard::shard::partition_ref of, offset from, std::uint64_t bytes_max,
                                         std::function<void(shared_plan)> done) = 0;
+
+  // `partition` absent: the one that the key belongs to.
+  virtual void plan_key(std::string topic, std::optional<partition_id> partition, std::string key,
+                        std::uint64_t from_version, std::size_t limit,
+                        std::function<void(partition_id, shared_key_plan)> done) = 0;
+  virtual void list_keys(std::string topic, partition_id partition, std::string prefix, std::string after,
+                         std::size_t limit, std::function<void(shard::key_listing)> done) = 0;
 
   virtual void stats(std::function<void(shard::statistics)> done) = 0;
 };

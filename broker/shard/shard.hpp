@@ -84,6 +84,8 @@ struct append_conditions {
 struct append_request {
   std::string topic;
   partition_id partition;
+  // Instead of `partition`: the murmur2 of the first record's key, without its sign bit.
+  std::optional<std::uint32_t> key_hash{};
   slice batch;
   std::uint32_t records = 0;
   std::uint32_t record_bytes_largest = 0;
@@ -101,6 +103,7 @@ struct append_result {
   // In a topic with an index of keys: the version of the last record's key now; with version_conflict, the
   // version that it is at.
   std::uint64_t version = 0;
+  partition_id partition;
   std::uint32_t partitions = 0;
 };
 

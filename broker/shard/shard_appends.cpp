@@ -38,20 +38,22 @@ failure about_key(const append_request& request, const protocol::record_view& re
 }  // namespace
 
 failure shard::impl::prepare(const append_request& request, timestamp now, append_command& made,
-                             std::uint32_t& partitions) {
+                             append_result& result) {
   const auto id = machine_.find(request.topic);
   if (!id) return {errc::unknown_topic, "there is no topic '" + request.topic + "'; create it first"};
   const topic_settings& settings = tables_.topics.find(*id)->settings;
-  partitions = settings.partitions;
-  if (request.partition.value() >= settings.partitions)
+  result.partitions = settings.partitions;
+  result.partition =
+      request.key_hash ? partition_id(*request.key_hash % settings.partitions) : request.partition;
+  if (result.partition.value() >= settings.partitions)
     return {errc::unknown_partition,
             "topic '" + request.topic + "' has " + std::to_string(settings.partitions) +
-                " partitions; there is no partition " + std::to_string(request.partition.value())};
+                " partitions; there is no partition " + std::to_string(result.partition.value())};
   if (request.batch.size() > settings.batch_bytes_max)
     return {errc::batch_too_large, "a batch has " + std::to_string(request.batch.size()) + " bytes; topic '" +
                                        request.topic + "' accepts " +
                                        std::to_string(settings.batch_bytes_max)};
-  made = {.to = {*id, request.partition},
+  made = {.to = {*id, result.partition},
           .records = request.records,
           .batch_bytes = static_cast<std::uint32_t>(request.batch.size()),
           .record_bytes_largest = request.record_bytes_largest,
@@ -99,7 +101,7 @@ void shard::impl::append(std::vector<append_request> batches, durability wanted,
   for (std::size_t i = 0; i < batches.size(); ++i) {
     append_request& request = batches[i];
     append_command append;
-    group->results[i].why = prepare(request, now, append, group->results[i].partitions);
+    group->results[i].why = prepare(request, now, append, group->results[i]);
     if (group->results[i].why) continue;
     what.entries.push_back({.kind = journal::entry_kind::command,
                             .head = encoder_.encode(append),
@@ -128,10 +130,10 @@ void shard::impl::commit(commit_request what, commit_done done) {
                         .producer = what.producer,
                         .epoch = what.epoch,
                         .sequence = what.sequence};
-  std::vector<std::uint32_t> partitions(what.appends.size());
+  std::vector<append_result> results(what.appends.size());
   for (std::size_t i = 0; i < what.appends.size(); ++i) {
     append_command& append = commit.appends.emplace_back();
-    if (failure why = prepare(what.appends[i], commit.now, append, partitions[i]))
+    if (failure why = prepare(what.appends[i], commit.now, append, results[i]))
       return refuse(std::move(why), {commit_part::kind::append, static_cast<std::uint32_t>(i)});
   }
   proposal entry;
@@ -139,19 +141,19 @@ void shard::impl::commit(commit_request what, commit_done done) {
                            .head = encoder_.encode(std::move(commit)),
                            .body = std::move(what.batches)});
   entry.proposers.push_back(
-      {.group = nullptr, .index = 0, .done = [tell, partitions = std::move(partitions)](effect made) {
+      {.group = nullptr, .index = 0, .done = [tell, results = std::move(results)](effect made) mutable {
          commit_result result{.why = std::move(made.why),
                               .refused = made.refused,
                               .version = made.version,
                               .duplicate = made.duplicate};
          for (std::size_t i = 0; i < made.appends.size(); ++i) {
            const committed_append& one = made.appends[i];
-           result.appends.push_back({.why = {},
-                                     .base_offset = one.base_offset,
-                                     .duplicate = one.duplicate,
-                                     .version = one.version,
-                                     .partitions = partitions[i]});
+           results[i].base_offset = one.base_offset;
+           results[i].duplicate = one.duplicate;
+           results[i].version = one.version;
+           results[i].partition = one.to.partition;
          }
+         if (!result.why) result.appends = std::move(results);
          (*tell)(std::move(result));
        }});
   if (failure why = propose(std::move(entry))) refuse(std::move(why), {});

@@ -87,9 +87,9 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   // ---- requests ----
   void append(std::vector<append_request> batches, durability wanted, append_done done);
   void commit(commit_request what, commit_done done);
-  // Makes the command, or says what is certain to be refused when it would be applied: apply decides.
-  failure prepare(const append_request& request, timestamp now, append_command& made,
-                  std::uint32_t& partitions);
+  // Makes the command and fills in what is known of the result. Says what is certain to be refused when it
+  // would be applied; apply decides.
+  failure prepare(const append_request& request, timestamp now, append_command& made, append_result& result);
   failure read_terms(const append_request& request, const topic_settings& with, append_command& made);
   failure not_indexed(const partition_ref& of) const;
   failure check_settings(const topic_settings& settings) const;

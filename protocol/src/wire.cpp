@@ -57,10 +57,17 @@ complaint check_instance(const wire::InstanceInfo& instance) {
   return check_properties(instance.metadata());
 }
 
+complaint check_settings(const wire::TopicSettings* settings) {
+  const bool unknown =
+      settings != nullptr && settings->index().has_value() && settings->index().value() > wire::Index::MAX;
+  return unknown ? "its index is unknown" : nullptr;
+}
+
 complaint check_topic(const wire::TopicInfo* topic) {
   if (topic == nullptr || is_missing(topic->name()) || topic->settings() == nullptr)
     return "it lacks the topic, its name or its settings";
-  return is_over(topic->partitions(), partitions_max) ? "it lists too many partitions" : nullptr;
+  if (is_over(topic->partitions(), partitions_max)) return "it lists too many partitions";
+  return check_settings(topic->settings());
 }
 
 complaint check_topics(const flatbuffers::Vector<flatbuffers::Offset<wire::TopicName>>* topics) {
@@ -103,10 +110,10 @@ complaint check(const wire::Error& error) {
   return error.code() == 0 ? "its code is 0" : nullptr;
 }
 complaint check(const wire::CreateTopic& create) {
-  return is_missing(create.name()) ? no_name : nullptr;
+  return is_missing(create.name()) ? no_name : check_settings(create.settings());
 }
 complaint check(const wire::AlterTopic& alter) {
-  return is_missing(alter.name()) ? no_name : nullptr;
+  return is_missing(alter.name()) ? no_name : check_settings(alter.settings());
 }
 complaint check(const wire::DeleteTopic& remove) {
   return is_missing(remove.name()) ? no_name : nullptr;
@@ -127,6 +134,30 @@ complaint check(const wire::PublishOk& ok) {
   if (each(ok.appended()).empty() || is_over(ok.appended(), appends_max))
     return "it answers no append, or too many";
   return is_known(ok.durability()) ? nullptr : "its durability is unknown";
+}
+complaint check(const wire::CommitOk& ok) {
+  return is_over(ok.appended(), appends_max) ? "it answers too many appends" : nullptr;
+}
+complaint check(const wire::CommitRefused& refused) {
+  return refused.code() == 0 ? "its code is 0" : nullptr;
+}
+complaint check(const wire::ReadKey& read) {
+  if (is_missing(read.topic())) return no_topic;
+  return is_over(read.key(), string_bytes_max) ? "its key is too long" : nullptr;
+}
+complaint check(const wire::ReadKeyOk& ok) {
+  if (is_over(ok.versions(), keyed_records_max)) return "it has too many records";
+  return each(ok.versions()).size() == each(ok.offsets()).size() ? nullptr
+                                                                 : "its versions and offsets do not match";
+}
+complaint check(const wire::ListKeys& list) {
+  if (is_missing(list.topic())) return no_topic;
+  return is_over(list.prefix(), string_bytes_max) || is_over(list.after(), string_bytes_max)
+             ? "its prefix, or the key it goes on after, is too long"
+             : nullptr;
+}
+complaint check(const wire::ListKeysOk& ok) {
+  return is_over(ok.keys(), keyed_records_max) ? "it lists too many keys" : nullptr;
 }
 complaint check(const wire::ListOffsets& list) {
   if (is_missing(list.topic())) return no_topic;
@@ -271,11 +302,9 @@ complaint check(const wire::DeleteGroup& remove) {
   return is_missing(remove.group()) ? no_group : nullptr;
 }
 
-complaint check_publish(const wire::Publish& publish, std::size_t payload_bytes) {
-  if (each(publish.appends()).empty() || is_over(publish.appends(), appends_max))
-    return "it has no appends, or too many";
-  if (!is_known(publish.durability())) return "its durability is unknown";
-  for (const wire::Append* append : *publish.appends()) {
+complaint check_appends(const flatbuffers::Vector<flatbuffers::Offset<wire::Append>>* appends,
+                        std::size_t payload_bytes) {
+  for (const wire::Append* append : each(appends)) {
     if (is_missing(append->topic())) return no_topic;
     if (append->batch_bytes() == 0 || append->batch_bytes() > payload_bytes) return payload_mismatch;
     payload_bytes -= append->batch_bytes();
@@ -303,6 +332,18 @@ complaint check_reading(const Reading& reading, std::size_t payload_bytes) {
 
 complaint check_delivery(const wire::Delivery& delivery, std::size_t payload_bytes) {
   return delivery.subscription() == 0 ? no_subscription : check_reading(delivery, payload_bytes);
+}
+
+complaint check_commit(const wire::Commit& commit, std::size_t payload_bytes) {
+  if (is_over(commit.appends(), appends_max)) return "it has too many appends";
+  return check_appends(commit.appends(), payload_bytes);
+}
+
+complaint check_publish(const wire::Publish& publish, std::size_t payload_bytes) {
+  if (each(publish.appends()).empty() || is_over(publish.appends(), appends_max))
+    return "it has no appends, or too many";
+  if (!is_known(publish.durability())) return "its durability is unknown";
+  return check_appends(publish.appends(), payload_bytes);
 }
 
 complaint check_id(std::uint64_t id, wire::Body type) {
@@ -333,6 +374,8 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       return check_reading(*frame.body_as_FetchOk(), payload_bytes);
     case wire::Body::Delivery:
       return check_delivery(*frame.body_as_Delivery(), payload_bytes);
+    case wire::Body::Commit:
+      return check_commit(*frame.body_as_Commit(), payload_bytes);
 #define SKALD_MESSAGE(name) \
   case wire::Body::name:    \
     return check_as<wire::name>(frame);
@@ -394,6 +437,12 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       SKALD_MESSAGE(DescribeGroup)
       SKALD_MESSAGE(DescribeGroupOk)
       SKALD_MESSAGE(DeleteGroup)
+      SKALD_MESSAGE(CommitOk)
+      SKALD_MESSAGE(CommitRefused)
+      SKALD_MESSAGE(ReadKey)
+      SKALD_MESSAGE(ReadKeyOk)
+      SKALD_MESSAGE(ListKeys)
+      SKALD_MESSAGE(ListKeysOk)
 #undef SKALD_MESSAGE
   }
   return "it is unknown";
@@ -402,6 +451,8 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
 bool may_have_payload(wire::Body type) {
   switch (type) {
     case wire::Body::Publish:
+    case wire::Body::Commit:
+    case wire::Body::ReadKeyOk:
     case wire::Body::FetchOk:
     case wire::Body::Delivery:
     case wire::Body::Request:
@@ -497,6 +548,9 @@ bool is_request(wire::Body type) {
     case wire::Body::ListGroups:
     case wire::Body::DescribeGroup:
     case wire::Body::DeleteGroup:
+    case wire::Body::Commit:
+    case wire::Body::ReadKey:
+    case wire::Body::ListKeys:
       return true;
     default:
       return false;

@@ -28,6 +28,12 @@ void init_producer(session& of, std::uint64_t id);
 // `payload` shares in the received bytes, and so does what is handed to the journal.
 void publish(session& of, std::uint64_t id, const wire::Publish& message, const slice& payload);
 
+// All or nothing; `payload` as in publish().
+void commit(session& of, std::uint64_t id, const wire::Commit& message, const slice& payload);
+
+void read_key(session& of, std::uint64_t id, const wire::ReadKey& message);
+void list_keys(session& of, std::uint64_t id, const wire::ListKeys& message);
+
 void list_offsets(session& of, std::uint64_t id, const wire::ListOffsets& message);
 void status(session& of, std::uint64_t id);
 

@@ -29,6 +29,11 @@ given read_settings(const wire::TopicSettings* from) {
           optional_of(from->record_bytes_max()), optional_of(from->batch_bytes_max())};
 }
 
+shard::topic_index index_of(const wire::TopicSettings* from) {
+  return from != nullptr && from->index() == wire::Index::key ? shard::topic_index::key
+                                                              : shard::topic_index::none;
+}
+
 // What is wrong with these settings by themselves; empty when nothing is.
 std::string complaint(const given& settings, const session_settings& limits) {
   const auto positive_or_unlimited = [](std::string_view name, const std::optional<std::int64_t>& value) {
@@ -65,8 +70,9 @@ flatbuffers::Offset<wire::TopicInfo> write_topic(builder& to, const shard::topic
   }
   const auto list = to.CreateVector(partitions);
   const shard::topic_settings& is = topic.settings;
-  const auto settings = wire::CreateTopicSettings(to, is.partitions, is.retention_bytes, is.retention_ms,
-                                                  is.bytes_max, is.record_bytes_max, is.batch_bytes_max);
+  const auto settings =
+      wire::CreateTopicSettings(to, is.partitions, is.retention_bytes, is.retention_ms, is.bytes_max,
+                                is.record_bytes_max, is.batch_bytes_max, static_cast<wire::Index>(is.index));
   return wire::CreateTopicInfo(to, name, topic.id.value(), topic.created.time_since_epoch().count(), settings,
                                list, topic.bytes, topic.records);
 }
@@ -114,6 +120,7 @@ void create_topic(session& of, std::uint64_t id, const wire::CreateTopic& messag
   const given asked = read_settings(message.settings());
   if (!check_name(of, id, name) || !check_settings(of, id, asked)) return;
   shard::topic_settings settings;
+  settings.index = index_of(message.settings());
   settings.partitions = asked.partitions.value_or(settings.partitions);
   settings.retention_bytes = asked.retention_bytes.value_or(settings.retention_bytes);
   settings.retention_ms = asked.retention_ms.value_or(settings.retention_ms);
@@ -127,6 +134,10 @@ void alter_topic(session& of, std::uint64_t id, const wire::AlterTopic& message)
   const std::string_view name = protocol::text(message.name());
   const given asked = read_settings(message.settings());
   if (!check_name(of, id, name) || !check_settings(of, id, asked)) return;
+  if (message.settings() != nullptr && message.settings()->index().has_value()) {
+    return of.send_error(id, errc::invalid_settings,
+                         "the index of a topic is fixed when it is created; create another topic");
+  }
   of.host().shard.alter_topic(std::string(name), asked, answer_done(of.open(id)));
 }
 

@@ -146,6 +146,32 @@ class fake_shard final : public shard_port, public batch_source {
   void init_producer(shard::shard::producer_done done) override {
     runs_on_.post([done] { done({}, producer_id(7), producer_epoch(0)); });
   }
+  // Every append of a commit, one after the other, until one is refused.
+  void commit(shard::commit_request what, shard::shard::commit_done done) override {
+    shard::commit_result result;
+    for (const shard::append_request& one : what.appends) {
+      result.appends.push_back(append_one(one));
+      result.why = result.appends.back().why;
+      result.refused = {shard::commit_part::kind::append,
+                        static_cast<std::uint32_t>(result.appends.size() - 1)};
+      if (result.why) break;
+    }
+    runs_on_.post([done, result] { done(result); });
+    wake();
+  }
+  // Keys are the real shard's; no session test asks for them.
+  void plan_key(std::string, std::optional<partition_id>, std::string, std::uint64_t, std::size_t,
+                std::function<void(partition_id, shared_key_plan)> done) override {
+    auto none = std::make_shared<shard::key_plan>();
+    none->plan.why = {errc::not_indexed, "no index"};
+    runs_on_.post([done, none] { done({}, none); });
+  }
+  void list_keys(std::string, partition_id, std::string, std::string, std::size_t,
+                 std::function<void(shard::key_listing)> done) override {
+    shard::key_listing none;
+    none.why = {errc::not_indexed, "no index"};
+    runs_on_.post([done, none] { done(none); });
+  }
 
   void locate(std::string name, std::vector<start_at> starts, std::optional<start_at> others,
               std::function<void(located_topics)> done) override {
@@ -218,15 +244,24 @@ class fake_shard final : public shard_port, public batch_source {
   shard::append_result append_one(const shard::append_request& one) {
     ++appends_seen;
     const auto found = topics.find(one.topic);
-    if (found == topics.end()) return {{errc::unknown_topic, "there is no topic " + one.topic}, {}, false, 0};
+    if (found == topics.end()) return refused(errc::unknown_topic, "there is no topic " + one.topic);
     if (one.partition.value() >= found->second.partitions.size()) {
-      return {{errc::unknown_partition, "no such partition"}, {}, false, 0};
+      return refused(errc::unknown_partition, "no such partition");
     }
     partition& to = found->second.partitions[one.partition.value()];
     to.batches.push_back({bytes(one.batch.bytes().begin(), one.batch.bytes().end()), to.end, one.records});
     const offset base = to.end;
     to.end += one.records;
-    return {{}, base, false, static_cast<std::uint32_t>(found->second.partitions.size())};
+    shard::append_result stored;
+    stored.base_offset = base;
+    stored.partition = one.partition;
+    stored.partitions = static_cast<std::uint32_t>(found->second.partitions.size());
+    return stored;
+  }
+  static shard::append_result refused(errc code, std::string message) {
+    shard::append_result result;
+    result.why = {code, std::move(message)};
+    return result;
   }
 
   void locate_one(topic& in, const start_at& start, located_topics& located) {
