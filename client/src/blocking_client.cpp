@@ -39,6 +39,19 @@ published blocking_client::publish(std::string_view topic, const message& what, 
   return thread_->perform([&](client& broker) { return broker.prepare_publish(topic, what, options); });
 }
 
+committed blocking_client::commit(skald::commit&& what, call_options options) {
+  return thread_->perform([&](client& broker) { return broker.prepare_commit(std::move(what), options); });
+}
+
+key_records blocking_client::read_key(std::string_view topic, std::string_view key,
+                                      read_key_options options) {
+  return thread_->perform([&](client& broker) { return broker.prepare_read_key(topic, key, options); });
+}
+
+std::vector<key_info> blocking_client::list_keys(std::string_view topic, list_keys_options options) {
+  return thread_->perform([&](client& broker) { return broker.prepare_list_keys(topic, options); });
+}
+
 blocking_subscription blocking_client::subscribe(std::string_view topic, subscribe_options options) {
   auto made = thread_->perform([&](client& broker) { return broker.prepare_subscribe(topic, options); });
   return blocking_subscription(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/src/committer.hpp"
 #include "client/src/connection.hpp"
 #include "client/src/producer_engine.hpp"
 #include "client/src/reading_codec.hpp"
@@ -47,6 +48,7 @@ client& client::operator=(client&& other) noexcept {
   if (connection_ && this != &other) close();
   connection_ = std::move(other.connection_);
   std::ranges::move(other.publishers_, publishers_);
+  committer_ = std::move(other.committer_);
   return *this;
 }
 
@@ -85,6 +87,17 @@ detail::operation<published> client::prepare_publish(std::string_view topic, con
     engine = detail::producer_engine::create(
         connection_, publisher_options(options.durability, connection_->default_timeout()));
   return detail::make_publish(engine, topic, what, options.timeout.value_or(connection_->default_timeout()));
+}
+
+detail::operation<committed> client::prepare_commit(skald::commit&& what, call_options options) {
+  if (!committer_) committer_ = std::make_shared<detail::committer>(connection_);
+  auto data = std::make_shared<std::unique_ptr<detail::commit_data>>(std::move(what.data_));
+  what.data_ = std::make_unique<detail::commit_data>();
+  return {connection_->get_executor(),
+          [through = committer_, deadline = connection_->deadline(options.timeout),
+           data](detail::completion<committed> done) {
+            through->submit(std::move(*data), deadline, std::move(done));
+          }};
 }
 
 detail::operation<subscription> client::prepare_subscribe(std::string_view topic, subscribe_options options) {

@@ -25,6 +25,7 @@ flatbuffers::Offset<wire::TopicSettings> encode(flatbuffers::FlatBufferBuilder& 
   if (settings.bytes_max) encoded.add_bytes_max(*settings.bytes_max);
   if (settings.record_bytes_max) encoded.add_record_bytes_max(*settings.record_bytes_max);
   if (settings.batch_bytes_max) encoded.add_batch_bytes_max(*settings.batch_bytes_max);
+  if (settings.index) encoded.add_index(static_cast<wire::Index>(*settings.index));
   return encoded.Finish();
 }
 
@@ -40,6 +41,7 @@ topic_info decode(const wire::TopicInfo& topic) {
                    .bytes_max = standard(settings.bytes_max()),
                    .record_bytes_max = standard(settings.record_bytes_max()),
                    .batch_bytes_max = standard(settings.batch_bytes_max())};
+  if (settings.index().has_value()) info.settings.index = static_cast<topic_index>(settings.index().value());
   info.bytes = topic.bytes();
   info.records = topic.records();
   for (const auto* one : protocol::each(topic.partitions()))

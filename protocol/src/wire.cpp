@@ -147,8 +147,12 @@ complaint check(const wire::ReadKey& read) {
 }
 complaint check(const wire::ReadKeyOk& ok) {
   if (is_over(ok.versions(), keyed_records_max)) return "it has too many records";
-  return each(ok.versions()).size() == each(ok.offsets()).size() ? nullptr
-                                                                 : "its versions and offsets do not match";
+  if (each(ok.versions()).size() != each(ok.offsets()).size()) return "its versions and offsets do not match";
+  for (std::size_t i = 1; i < each(ok.offsets()).size(); ++i)
+    if (ok.offsets()->Get(static_cast<flatbuffers::uoffset_t>(i)) <=
+        ok.offsets()->Get(static_cast<flatbuffers::uoffset_t>(i - 1)))
+      return "its offsets do not rise";
+  return nullptr;
 }
 complaint check(const wire::ListKeys& list) {
   if (is_missing(list.topic())) return no_topic;

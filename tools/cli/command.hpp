@@ -28,6 +28,8 @@ using action = std::function<exit_code()>;
 void add_topic_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_pub_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_sub_command(CLI::App& app, const global_options& globals, action& chosen);
+// get, events, keys
+void add_key_commands(CLI::App& app, const global_options& globals, action& chosen);
 void add_status_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_ping_command(CLI::App& app, const global_options& globals, action& chosen);
 

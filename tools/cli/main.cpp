@@ -112,6 +112,7 @@ exit_code run(int argc, char** argv) {
   add_topic_command(app, globals, chosen);
   add_pub_command(app, globals, chosen);
   add_sub_command(app, globals, chosen);
+  add_key_commands(app, globals, chosen);
   add_status_command(app, globals, chosen);
   add_ping_command(app, globals, chosen);
 

@@ -87,6 +87,10 @@ std::string timestamp_text(timestamp at) {
   return text;
 }
 
+std::string index_text(const std::optional<topic_index>& index) {
+  return index == topic_index::key ? "key" : "none";
+}
+
 json::object to_json(const topic_info& topic) {
   const topic_settings& settings = topic.settings;
   return {{"name", topic.name},
@@ -99,7 +103,8 @@ json::object to_json(const topic_info& topic) {
             {"retention_ms", limit_json(settings.retention_ms)},
             {"bytes_max", limit_json(settings.bytes_max)},
             {"record_bytes_max", settings.record_bytes_max.value_or(0)},
-            {"batch_bytes_max", settings.batch_bytes_max.value_or(0)}}}};
+            {"batch_bytes_max", settings.batch_bytes_max.value_or(0)},
+            {"index", index_text(settings.index)}}}};
 }
 
 void print_json(const json::value& value) {
@@ -169,6 +174,7 @@ exit_code describe(const global_options& globals, const std::string& name) {
   facts.add({"retention", age_limit_text(settings.retention_ms)});
   facts.add({"retention-bytes", size_limit_text(settings.retention_bytes) + " per partition"});
   facts.add({"max-bytes", size_limit_text(settings.bytes_max) + " per partition"});
+  facts.add({"index", index_text(settings.index)});
   facts.add({"max-record-bytes", format_size(settings.record_bytes_max.value_or(0))});
   facts.add({"max-batch-bytes", format_size(settings.batch_bytes_max.value_or(0))});
   table rows({">PARTITION", ">START", ">END", ">RECORDS", ">SIZE"});
@@ -245,9 +251,19 @@ void add_topic_command(CLI::App& app, const global_options& globals, action& cho
                                  "Examples:\n"
                                  "  skald topic create orders\n"
                                  "  skald topic create orders --partitions 8 --retention 7d\n"
-                                 "  skald topic create metrics --retention-bytes 1GiB --if-absent");
+                                 "  skald topic create metrics --retention-bytes 1GiB --if-absent\n"
+                                 "  skald topic create customers --index key");
   add_name(*create, *options);
   add_settings(*create, options->settings);
+  create
+      ->add_option_function<std::string>(
+          "--index",
+          [options](const std::string& name) {
+            options->settings.index = name == "key" ? topic_index::key : topic_index::none;
+          },
+          "key: records can be read and counted by key; fixed for good [none]")
+      ->check(CLI::IsMember({"none", "key"}))
+      ->type_name("WHAT");
   create->add_flag("--if-absent", options->if_absent, "A topic that exists already is fine");
   create->callback([&globals, &chosen, options] {
     chosen = [&globals, options] {

@@ -7,9 +7,8 @@
 #include <vector>
 
 #include "broker/server/handlers/handlers.hpp"
+#include "broker/server/record_selection.hpp"
 #include "broker/server/session.hpp"
-#include "skald/protocol/batch_builder.hpp"
-#include "skald/protocol/record_batch.hpp"
 
 namespace skald::server::handlers {
 
@@ -29,52 +28,28 @@ struct reading {
   batch_run run;
 };
 
-// The wanted records of the batches that were read, as one new batch; false if the batches make no sense.
-bool pick(protocol::batch_decoder& decoder, const reading& what, std::span<const std::byte> batches,
-          protocol::batch_builder& into) {
-  auto wanted = what.found->records.begin();
-  const auto end = what.found->records.end();
-  protocol::batch_splitter rest(batches);
-  for (std::size_t i = 0; i < what.run.count && wanted != end; ++i) {
-    if (rest.done()) return false;
-    const auto batch = rest.next();
-    if (!batch) return false;
-    const auto records = decoder.check(*batch, {.batch_bytes_max = batches.size()});
-    if (!records) return false;
-    for (const protocol::record_view& record : *records) {
-      if (wanted == end || wanted->batch != i || record.offset != wanted->at) continue;
-      const std::vector<protocol::header_view> headers(record.headers.begin(), record.headers.end());
-      if (into.append(record.key, record.value, headers, record.timestamp) != errc::ok) return false;
-      ++wanted;
-    }
-  }
-  return true;
-}
-
-void answer(session_host& host, const reading& what, const slice& batches) {
-  protocol::batch_builder builder;
-  if (!pick(host.decoder, what, batches.bytes(), builder)) {
-    return what.request.fail(errc::storage_corrupt,
-                             "the records of the key cannot be read back; see the broker's log and skaldd "
-                             "verify");
-  }
-  const std::size_t count = builder.records();
-  const slice payload = count == 0 ? slice() : slice::copy_of(builder.finish());
+void answer(session_host& host, const reading& what, std::span<const std::byte> batches) {
+  std::vector<offset> wanted;
+  for (const shard::key_plan::record& one : what.found->records)
+    if (one.batch < what.run.count) wanted.push_back(one.at);
+  record_selection chosen;
+  chosen.begin({}, {.bytes_max = host.settings.fetch_bytes_max, .records_max = records_max});
+  if (const auto added = chosen.add(batches, listed_offsets(wanted)); !added)
+    return what.request.fail(errc::storage_corrupt, added.error().message);
+  selected_records selected = chosen.take(host.reader.memory());
   what.request.answer(
       [&](flatbuffers::FlatBufferBuilder& to) {
         std::vector<std::uint64_t> versions;
-        std::vector<std::uint64_t> offsets;
-        for (std::size_t i = 0; i < count; ++i) {
+        versions.reserve(selected.offsets.size());
+        for (std::size_t i = 0; i < selected.offsets.size(); ++i)
           versions.push_back(what.found->records[i].version);
-          offsets.push_back(what.found->records[i].at.value());
-        }
         const auto version_list = to.CreateVector(versions);
-        const auto offset_list = to.CreateVector(offsets);
+        const auto offset_list = to.CreateVector(selected.offsets);
         return wire::CreateReadKeyOk(to, what.partition.value(), what.found->version, version_list,
                                      offset_list, what.found->plan.high_watermark.value(),
                                      what.found->plan.log_start.value());
       },
-      payload);
+      std::move(selected.payload));
 }
 
 void read(session_host& host, const pending_request& request, partition_id partition, shared_key_plan found) {
@@ -85,7 +60,7 @@ void read(session_host& host, const pending_request& request, partition_id parti
   const shared_plan plan(found, &found->plan);
   const auto done = [&host, what](std::error_code failed, const slice& bytes) {
     if (failed) return what.request.fail(errc::storage_error, "cannot read the batches: " + failed.message());
-    answer(host, what, bytes);
+    answer(host, what, bytes.bytes());
   };
   if (const auto now = host.reader.read(plan, what.run, done)) done(now->failed, now->bytes);
 }

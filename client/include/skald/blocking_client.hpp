@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include <skald/commit.hpp>
 #include <skald/options.hpp>
 #include <skald/producer.hpp>
 #include <skald/protocol/error.hpp>
@@ -72,6 +73,9 @@ class blocking_client {
 
   void connect(connect_options options = {});
   published publish(std::string_view topic, const message& what, publish_options options = {});
+  committed commit(skald::commit&& what, call_options options = {});
+  key_records read_key(std::string_view topic, std::string_view key, read_key_options options = {});
+  std::vector<key_info> list_keys(std::string_view topic, list_keys_options options = {});
   blocking_subscription subscribe(std::string_view topic, subscribe_options options = {});
   records fetch(std::string_view topic, partition_id partition, offset from, fetch_options options = {});
   std::vector<partition_offset> list_offsets(std::string_view topic, list_offsets_options options = {});

@@ -11,10 +11,10 @@
 // first operation and, until close(), opened again whenever it is lost; there is nothing to run besides the
 // executor. Operations wait for a connection as long as their timeout allows.
 //
-// Lost connections. publish() and everything that only reads is repeated on the next connection: a repeated
-// publish is recognised by the broker and never stored twice. create_topic, alter_topic and delete_topic fail
-// with connection_lost when the connection went after they were sent, because they may or may not have
-// happened.
+// Lost connections. publish(), commit() and everything that only reads is repeated on the next connection: a
+// repeated publish or commit is recognised by the broker and never done twice. create_topic, alter_topic and
+// delete_topic fail with connection_lost when the connection went after they were sent, because they may or
+// may not have happened.
 //
 // Errors. Each operation completes with void(std::exception_ptr, result); the exception is always a
 // skald::error, whose text says what, where and what to do. With co_await it is thrown. Besides what the
@@ -42,6 +42,7 @@
 #include <utility>
 #include <vector>
 
+#include <skald/commit.hpp>
 #include <skald/detail/completion.hpp>
 #include <skald/options.hpp>
 #include <skald/protocol/error.hpp>
@@ -52,6 +53,7 @@
 namespace skald {
 
 namespace detail {
+class committer;
 class connection;
 class producer_engine;
 }  // namespace detail
@@ -82,6 +84,28 @@ class client {
   auto publish(std::string_view topic, const message& what, publish_options options = {},
                Token&& token = {}) {
     return detail::initiate(prepare_publish(topic, what, options), std::forward<Token>(token));
+  }
+
+  // Makes all changes of a unit of work, durably, or none of them. Throws commit_refused with the part that
+  // is to blame when the broker refuses it. -> committed
+  template <class Token = default_token>
+  auto commit(skald::commit&& what, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_commit(std::move(what), options), std::forward<Token>(token));
+  }
+
+  // The records of one key of a topic with an index of keys. Fails with unknown_key when there is none.
+  // -> key_records
+  template <class Token = default_token>
+  auto read_key(std::string_view topic, std::string_view key, read_key_options options = {},
+                Token&& token = {}) {
+    return detail::initiate(prepare_read_key(topic, key, options), std::forward<Token>(token));
+  }
+
+  // The keys of a topic with an index of keys, in byte order, without those whose newest record is a
+  // tombstone. -> std::vector<key_info>
+  template <class Token = default_token>
+  auto list_keys(std::string_view topic, list_keys_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_list_keys(topic, options), std::forward<Token>(token));
   }
 
   // Begins to receive the records of a topic, or of all topics that match a pattern. -> subscription
@@ -153,6 +177,11 @@ class client {
   detail::operation<> prepare_connect(connect_options options);
   detail::operation<published> prepare_publish(std::string_view topic, const message& what,
                                                publish_options options);
+  detail::operation<committed> prepare_commit(skald::commit&& what, call_options options);
+  detail::operation<key_records> prepare_read_key(std::string_view topic, std::string_view key,
+                                                  read_key_options options);
+  detail::operation<std::vector<key_info>> prepare_list_keys(std::string_view topic,
+                                                             list_keys_options options);
   detail::operation<subscription> prepare_subscribe(std::string_view topic, subscribe_options options);
   detail::operation<records> prepare_fetch(std::string_view topic, partition_id partition, offset from,
                                            fetch_options options);
@@ -170,6 +199,7 @@ class client {
   std::shared_ptr<detail::connection> connection_;
   // publish() goes through these, one for each durability that was asked for.
   std::shared_ptr<detail::producer_engine> publishers_[3];
+  std::shared_ptr<detail::committer> committer_;
 };
 
 }  // namespace skald

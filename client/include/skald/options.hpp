@@ -89,6 +89,20 @@ struct publish_options {
   skald::timeout timeout = {};
 };
 
+struct read_key_options {
+  std::uint64_t from_version = 1;  // what is not kept any more is passed over
+  std::uint32_t limit = 1'000;     // at most so many records
+  bool latest = false;             // only the newest, whatever the two above say
+  // Absent: the one that the key belongs to.
+  std::optional<partition_id> partition = {};
+  skald::timeout timeout = {};
+};
+
+struct list_keys_options {
+  std::string_view prefix = {};
+  skald::timeout timeout = {};
+};
+
 struct list_offsets_options {
   start_point at = latest;
   std::span<const partition_id> partitions = {};  // none: all

@@ -3,6 +3,7 @@
 
 #include <skald/blocking_client.hpp>
 #include <skald/client.hpp>
+#include <skald/commit.hpp>
 #include <skald/options.hpp>
 #include <skald/producer.hpp>
 #include <skald/protocol/error.hpp>

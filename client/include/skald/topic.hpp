@@ -14,6 +14,10 @@ namespace skald {
 // For the limits below.
 inline constexpr std::int64_t unlimited = -1;
 
+// What records can be looked up by, besides offset and time. With `key`, every record has a key of at most
+// 240 bytes, whose records can be read and counted; see read_key() and commit::appended::expect_version().
+enum class topic_index : std::uint8_t { none, key };
+
 // Settings of a topic. Absent ones keep their default (create) or their present value (alter). What the
 // broker reports has all of them.
 struct topic_settings {
@@ -23,6 +27,7 @@ struct topic_settings {
   std::optional<std::int64_t> bytes_max = {};          // per partition; publishes beyond it get topic_full
   std::optional<std::uint32_t> record_bytes_max = {};  // the largest record (key, value and headers) accepted
   std::optional<std::uint32_t> batch_bytes_max = {};   // the largest batch accepted
+  std::optional<topic_index> index = {};               // fixed when the topic is created
 };
 
 struct partition_info {

@@ -33,7 +33,8 @@ _skald() {
         ;;
       --timeout | --output | -f | --file | --input | -k | --key | --key-separator | -H | --header | -p | \
         --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
-        --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes)
+        --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
+        --index | --from-version | --prefix)
         ((++index))
         ;;
       -*) ;;
@@ -60,10 +61,11 @@ _skald() {
     --compression) COMPREPLY=($(compgen -W 'none lz4 zstd' -- "$current")); return ;;
     --durability) COMPREPLY=($(compgen -W 'memory disk' -- "$current")); return ;;
     --from) COMPREPLY=($(compgen -W 'earliest latest' -- "$current")); return ;;
+    --index) COMPREPLY=($(compgen -W 'none key' -- "$current")); return ;;
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
     -b | --broker | --timeout | -k | --key | --key-separator | -H | --header | -p | --partition | --timestamp | \
-      -n | --count | --partitions | --max-record-bytes | --max-batch-bytes)
+      -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | --prefix)
       return
       ;;
   esac
@@ -75,7 +77,10 @@ _skald() {
       pub:) options+=" $pub_options" ;;
       sub:) options+=" $sub_options" ;;
       ping:) options+=' --count' ;;
-      topic:create) options+=" $setting_options --if-absent" ;;
+      topic:create) options+=" $setting_options --if-absent --index" ;;
+      get:) options+=' --format' ;;
+      events:) options+=' --from-version -n --count --format' ;;
+      keys:) options+=' --prefix' ;;
       topic:alter) options+=" $setting_options" ;;
       topic:list) options+=' --names' ;;
       topic:delete) options+=' -y --yes' ;;
@@ -85,9 +90,9 @@ _skald() {
   fi
 
   case $command:$subcommand:$arguments in
-    ::0) COMPREPLY=($(compgen -W 'topic pub sub status ping' -- "$current")) ;;
+    ::0) COMPREPLY=($(compgen -W 'topic pub sub get events keys status ping' -- "$current")) ;;
     topic::0) COMPREPLY=($(compgen -W 'create list describe alter delete' -- "$current")) ;;
-    pub::0 | sub::0 | topic:describe:0 | topic:alter:0 | topic:delete:0)
+    pub::0 | sub::0 | get::0 | events::0 | keys::0 | topic:describe:0 | topic:alter:0 | topic:delete:0)
       COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current"))
       ;;
   esac

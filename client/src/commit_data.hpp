@@ -1,0 +1,34 @@
+// What a commit holds until it is sent.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <skald/commit.hpp>
+#include "client/src/session.hpp"
+#include "protocol/wire.hpp"
+
+namespace skald::detail {
+
+struct commit_data {
+  struct append {
+    std::string topic;
+    std::optional<partition_id> partition;  // absent: by key
+    std::uint32_t batch_bytes = 0;
+    std::optional<std::uint64_t> expected_version;
+    std::string message_id;
+  };
+  std::vector<append> appends;
+  std::vector<std::byte> payload;  // their batches
+
+  flatbuffers::Offset<wire::Commit> encode(flatbuffers::FlatBufferBuilder& to, producer_id producer,
+                                           producer_epoch epoch, std::uint64_t sequence) const;
+};
+
+// Decodes CommitOk or CommitRefused; the latter as the exception that it is thrown as.
+result<committed> decode_committed(const incoming_frame& answer, std::exception_ptr& refused);
+
+}  // namespace skald::detail

@@ -1,0 +1,52 @@
+// Sends commits under one identity, so that the broker recognises one that is sent again.
+//
+// The identity is asked for once, before the first commit. Commits are numbered in the order they are sent
+// and may overtake one another only in their answers; so many may be unanswered as the broker remembers.
+// Threading: on the connection's executor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include <skald/commit.hpp>
+#include <skald/detail/completion.hpp>
+#include "client/src/commit_data.hpp"
+#include "client/src/connection.hpp"
+
+namespace skald::detail {
+
+class committer : public std::enable_shared_from_this<committer> {
+ public:
+  explicit committer(std::shared_ptr<connection> through) : connection_(std::move(through)) {}
+
+  void submit(std::unique_ptr<commit_data> what, steady_time deadline, completion<committed> done);
+
+ private:
+  struct pending {
+    std::unique_ptr<commit_data> what;
+    steady_time deadline;
+    completion<committed> done;
+    std::uint64_t id = 0;  // of its request; 0: not sent
+  };
+  using shared = std::shared_ptr<pending>;
+
+  static constexpr std::size_t unanswered_max = 1'000;
+
+  void ask_for_identity();
+  void pump();
+  void send(const shared& one);
+  void answered(const shared& one, const result<incoming_frame>& answer);
+  void cancelled(const shared& one);
+
+  std::shared_ptr<connection> connection_;
+  std::optional<protocol::producer_stamp> identity_;
+  bool asking_ = false;
+  std::uint64_t next_sequence_ = 1;
+  std::size_t unanswered_ = 0;
+  std::deque<shared> waiting_;
+};
+
+}  // namespace skald::detail
