@@ -173,6 +173,43 @@ void touch_group_message(const wire::Frame& frame) {
   }
 }
 
+void touch_appends(const flatbuffers::Vector<flatbuffers::Offset<wire::Append>>* appends,
+                   std::size_t payload_bytes) {
+  std::size_t sum = 0;
+  for (const wire::Append* append : each(appends)) {
+    length(append->topic());
+    touch(text(append->message_id()));
+    sum += append->batch_bytes();
+  }
+  require(sum == payload_bytes, "the batches of all appends are the payload");
+}
+
+// The messages about units of work and keys.
+void touch_keyed_message(const wire::Frame& frame, std::size_t payload_bytes) {
+  switch (frame.body_type()) {
+    case wire::Body::Commit:
+      touch_appends(frame.body_as_Commit()->appends(), payload_bytes);
+      break;
+    case wire::Body::CommitRefused:
+      require(frame.body_as_CommitRefused()->code() != 0, "a refusal has a code");
+      touch(text(frame.body_as_CommitRefused()->message()));
+      break;
+    case wire::Body::ReadKey:
+      length(frame.body_as_ReadKey()->topic());
+      break;
+    case wire::Body::ReadKeyOk:
+      require(each(frame.body_as_ReadKeyOk()->versions()).size() ==
+                  each(frame.body_as_ReadKeyOk()->offsets()).size(),
+              "each record has a version");
+      break;
+    case wire::Body::ListKeysOk:
+      for (const wire::KeyInfo* one : each(frame.body_as_ListKeysOk()->keys())) touch(one->version());
+      break;
+    default:
+      break;
+  }
+}
+
 // Reads what a handler may read without a check.
 void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
   require(frame.body() != nullptr, "a frame has a body");
@@ -250,6 +287,7 @@ void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
       break;
     default:
       touch_service_message(frame);
+      touch_keyed_message(frame, payload_bytes);
       touch_group_message(frame);
       break;
   }

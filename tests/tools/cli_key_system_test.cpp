@@ -44,7 +44,8 @@ TEST_CASE("what cannot be read by key says why") {
     CAPTURE(ended.errors);
     CHECK(ended.exit_code == 1);
     CHECK(ended.output == "");
-    CHECK(ended.errors.starts_with("skald: topic '" + given[1] + "': "));
+    CHECK(ended.errors.starts_with("skald: "));
+    CHECK(contains(ended.errors, "'" + given[1] + "'"));
   }
   CHECK(skald({"get", "some-keys"}).exit_code == 2);
   CHECK(skald({"topic", "create", "odd", "--index", "value"}).exit_code == 2);

@@ -90,7 +90,8 @@ TEST_CASE("units of work are done once and whole, whenever the broker is killed"
   CHECK(server.stop().exit_code == 0);
   const process_result verified =
       run_process(SKALDD_PROGRAM, {"verify", "--data-dir", directory.path().string()});
-  CHECK_MESSAGE(verified.exit_code == 0, verified.output + verified.errors);
+  const std::string findings = verified.output + verified.errors;
+  CHECK_MESSAGE(verified.exit_code == 0, findings);
 }
 
 }  // namespace skald::tests
