@@ -310,6 +310,18 @@ void service_registry::cancel(steady_time now, asker from) {
   }
 }
 
+void service_registry::refuse_all(steady_time now, peer_id of, errc code, const std::string& why) {
+  const auto caller = peers_.find(of);
+  if (caller == peers_.end()) return;
+  std::vector<std::uint64_t> asked;
+  asked.reserve(caller->second.requests.size());
+  for (const auto& [request, open] : caller->second.requests) asked.push_back(request);
+  for (const std::uint64_t request : asked) {
+    cancel(now, {of, request});
+    refuse_request({of, request}, code, why);
+  }
+}
+
 // Its caller does not want it any more.
 void service_registry::withdraw(steady_time now, call& which) {
   if (!which.ping) {

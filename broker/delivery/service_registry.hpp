@@ -66,6 +66,8 @@ class service_registry {
   // ---- connections and time -------------------------------------------------------------------------------
   // Whatever it asked and served goes with it.
   void peer_lost(steady_time now, peer_id gone);
+  // Fails all that it still waits for.
+  void refuse_all(steady_time now, peer_id of, errc code, const std::string& why);
   void advance(steady_time now);
   std::optional<steady_time> next_wake() const;
 

@@ -9,6 +9,7 @@
 #include "broker/base/executor.hpp"
 #include "broker/server/block_pool.hpp"
 #include "broker/server/plan_reader.hpp"
+#include "broker/server/service_port.hpp"
 #include "broker/server/settings.hpp"
 #include "broker/server/shard_port.hpp"
 #include "protocol/wire.hpp"
@@ -35,6 +36,7 @@ struct broker_facts {
 struct session_host {
   const session_settings& settings;
   shard_port& shard;
+  service_port& services;
   plan_reader& reader;
   executor& runs_on;
   counters& counts;

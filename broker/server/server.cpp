@@ -14,6 +14,7 @@
 #include "broker/server/listener.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/process.hpp"
+#include "broker/server/service_link.hpp"
 #include "broker/server/shard_link.hpp"
 #include "broker/server/worker.hpp"
 
@@ -67,14 +68,16 @@ struct server::parts {
 
   // One network side for each reactor.
   struct lane {
-    lane(reactor& on, asio::thread_pool& io, block_pool& sent, shard_service& shard)
-        : slow(io, on), reader(segment_source(), slow, sent), link(shard, on) {}
+    lane(reactor& on, asio::thread_pool& io, block_pool& sent, shard_service& shard, service_hub& hub)
+        : slow(io, on), reader(segment_source(), slow, sent), link(shard, on), services(hub, on) {}
     io_threads slow;
     plan_reader reader;
     shard_link link;
+    service_link services;
     std::unique_ptr<worker> network;
   };
   std::unique_ptr<shard_service> service;
+  std::unique_ptr<service_hub> hub;
   std::vector<std::unique_ptr<lane>> lanes;
   std::unique_ptr<shard::shard> shard;
   std::unique_ptr<listener> listening;
@@ -124,10 +127,14 @@ start_report server::start() {
                         free_disk_bytes(all->directory.path())};
   };
   made->service = std::make_unique<shard_service>(home);
+  settings_.services.body_bytes_max =
+      std::min<std::uint64_t>(settings_.services.body_bytes_max, settings_.memory_bytes_max / 6);
+  made->hub = std::make_unique<service_hub>(home, settings_.services, [] { return steady::now(); });
   for (const auto& on : made->reactors) {
-    auto lane = std::make_unique<parts::lane>(*on, made->io, *made->sent, *made->service);
-    session_host host{settings_.session,           lane->link, lane->reader, *on, made->counts, facts,
-                      [] { return steady::now(); }};
+    auto lane = std::make_unique<parts::lane>(*on, made->io, *made->sent, *made->service, *made->hub);
+    session_host host{
+        settings_.session,           lane->link, lane->services, lane->reader, *on, made->counts, facts,
+        [] { return steady::now(); }};
     lane->network = std::make_unique<worker>(*on, std::move(host), *made->received);
     workers.push_back(lane->network.get());
     made->lanes.push_back(std::move(lane));

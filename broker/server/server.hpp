@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "broker/delivery/service_types.hpp"
 #include "broker/server/settings.hpp"
 #include "broker/shard/shard.hpp"
 
@@ -22,8 +23,9 @@ struct server_settings {
   unsigned threads = 0;       // reactors; 0: one for every two cores, beside the journal's thread
   std::uint64_t memory_bytes_max = 192u << 20;
   std::uint32_t connections_max = 20'000;
-  session_settings session;  // the broker's version and identity are filled in
-  shard::options shard;      // its directory is filled in
+  session_settings session;             // the broker's version and identity are filled in
+  delivery::service_settings services;  // at most a sixth of the memory is for bodies of requests
+  shard::options shard;                 // its directory is filled in
 };
 
 // What there is to say once it runs.

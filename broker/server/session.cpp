@@ -14,7 +14,7 @@ void pending_request::fail(errc code, std::string_view message) const {
 }
 
 session::session(session_host& host, edge& bytes)
-    : host_(host), edge_(bytes), deliveries_(*this), fetches_(*this) {}
+    : host_(host), edge_(bytes), deliveries_(*this), fetches_(*this), services_(*this) {}
 
 session::~session() = default;
 
@@ -35,6 +35,7 @@ void session::hang_up(errc code, std::string_view why) {
   farewell_ = why;
   deliveries_.clear();
   fetches_.clear();
+  services_.clear();
 }
 
 void session::stop() {
@@ -42,6 +43,7 @@ void session::stop() {
   state_ = state::stopping;
   deliveries_.clear();
   fetches_.cancel(errc::shutting_down, "the broker is shutting down; fetch again when it is back");
+  services_.stop();
   finish_stop();
 }
 
@@ -179,6 +181,38 @@ void session::dispatch(const wire::Frame& frame, const protocol::frame_view& byt
       return deliveries_.unsubscribe(id, *frame.body_as_Unsubscribe());
     case Body::Status:
       return handlers::status(*this, id);
+    default:
+      return dispatch_service(frame, bytes, owner);
+  }
+}
+
+void session::dispatch_service(const wire::Frame& frame, const protocol::frame_view& bytes,
+                               const std::shared_ptr<const void>& owner) {
+  const std::uint64_t id = frame.id();
+  using wire::Body;
+  switch (frame.body_type()) {
+    case Body::Request:
+      return services_.request(id, *frame.body_as_Request(), slice(owner, bytes.payload));
+    case Body::RequestAll:
+      return services_.request_all(id, *frame.body_as_RequestAll(), slice(owner, bytes.payload));
+    case Body::CancelRequest:
+      return services_.cancel(*frame.body_as_CancelRequest());
+    case Body::Respond:
+      return services_.respond(id, *frame.body_as_Respond(), slice(owner, bytes.payload));
+    case Body::Serve:
+      return services_.serve(id, *frame.body_as_Serve());
+    case Body::Unserve:
+      return services_.unserve(id, *frame.body_as_Unserve());
+    case Body::Drain:
+      return services_.drain(id, *frame.body_as_Drain());
+    case Body::Heartbeat:
+      return services_.heartbeat(*frame.body_as_Heartbeat());
+    case Body::ListServices:
+      return services_.list(id, *frame.body_as_ListServices());
+    case Body::WatchServices:
+      return services_.watch(id, *frame.body_as_WatchServices());
+    case Body::UnwatchServices:
+      return services_.unwatch(id, *frame.body_as_UnwatchServices());
     default:
       return send_error(id, errc::unsupported_version, "this broker does not know that message");
   }

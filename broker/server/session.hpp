@@ -20,6 +20,7 @@
 #include "broker/server/fetches.hpp"
 #include "broker/server/host.hpp"
 #include "broker/server/out_queue.hpp"
+#include "broker/server/service_peer.hpp"
 #include "protocol/wire.hpp"
 #include "skald/protocol/error.hpp"
 
@@ -101,7 +102,13 @@ class session : public std::enable_shared_from_this<session> {
     auto& builder = host_.writer.begin();
     const auto body = build(builder);
     output_.add_copy(host_.writer.finish(id, body, payload.size()));
-    if (!payload.empty()) output_.add(std::move(payload));
+    // Below this a copy costs less than a place of its own in the gathering write.
+    constexpr std::size_t copied_bytes_max = 1024;
+    if (payload.size() <= copied_bytes_max) {
+      output_.add_copy(payload.bytes());
+    } else {
+      output_.add(std::move(payload));
+    }
     edge_.output_ready();
   }
   void send_error(std::uint64_t id, errc code, std::string_view message);
@@ -114,6 +121,8 @@ class session : public std::enable_shared_from_this<session> {
   bool greet(const wire::Frame& frame);
   void dispatch(const wire::Frame& frame, const protocol::frame_view& bytes,
                 const std::shared_ptr<const void>& owner);
+  void dispatch_service(const wire::Frame& frame, const protocol::frame_view& bytes,
+                        const std::shared_ptr<const void>& owner);
   void finish_stop();
 
   session_host& host_;
@@ -126,6 +135,7 @@ class session : public std::enable_shared_from_this<session> {
   out_queue output_;
   deliveries deliveries_;
   fetches fetches_;
+  service_peer services_;
 };
 
 template <class Build>

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/server/service_link.hpp"
 #include "broker/server/session.hpp"
 #include "protocol/wire.hpp"
 #include "skald/protocol/batch_builder.hpp"
@@ -372,8 +373,9 @@ inline bytes make_batch(const std::vector<std::string>& values, std::int64_t tim
   return builder.finish(options);
 }
 
-// One client's session with a broker of its own.
+// One client's session with a broker of its own; or with services shared with another's.
 struct scene : session::edge {
+  explicit scene(service_hub* shared = nullptr) : services(shared != nullptr ? *shared : hub, time) {}
   virtual ~scene() = default;
 
   session_settings settings;
@@ -383,8 +385,17 @@ struct scene : session::edge {
   std::shared_ptr<block_pool> memory = std::make_shared<block_pool>(8u << 20, 256u << 10, 1u << 20);
   plan_reader reader{shard, slow, *memory};
   counters counts;
-  session_host host{
-      settings, shard, reader, time, counts, [] { return broker_facts{}; }, [this] { return time.now(); }};
+  delivery::service_settings service_limits;
+  service_hub hub{time, service_limits, [this] { return time.now(); }};
+  service_link services;
+  session_host host{settings,
+                    shard,
+                    services,
+                    reader,
+                    time,
+                    counts,
+                    [] { return broker_facts{}; },
+                    [this] { return time.now(); }};
   std::shared_ptr<session> conversation = std::make_shared<session>(host, *this);
   protocol::frame_writer writer;
   int outputs = 0;
