@@ -65,22 +65,46 @@ void connection::for_each_participant(Visit&& visit) {
     if (const auto alive = who.lock()) visit(*alive);
 }
 
-void connection::route(std::uint64_t subscription, std::function<void(const incoming_frame&)> handler) {
+void connection::route(std::uint64_t number, std::function<void(const incoming_frame&)> handler) {
   if (handler)
-    routes_[subscription] = std::move(handler);
+    routes_[number] = std::make_shared<const std::function<void(const incoming_frame&)>>(std::move(handler));
   else
-    routes_.erase(subscription);
+    routes_.erase(number);
 }
 
+namespace {
+
+// Whom a pushed message is for.
+std::uint64_t number_of(const wire::Frame& frame) {
+  switch (frame.body_type()) {
+    case wire::Body::Delivery:
+      return frame.body_as_Delivery()->subscription();
+    case wire::Body::SubscriptionNotice:
+      return frame.body_as_SubscriptionNotice()->subscription();
+    case wire::Body::SubscriptionChanged:
+      return frame.body_as_SubscriptionChanged()->subscription();
+    case wire::Body::RequestDelivery:
+      return frame.body_as_RequestDelivery()->responder();
+    case wire::Body::RequestCancelled:
+      return frame.body_as_RequestCancelled()->responder();
+    case wire::Body::ResponderNotice:
+      return frame.body_as_ResponderNotice()->responder();
+    case wire::Body::PartialReply:
+      return frame.body_as_PartialReply()->request();
+    case wire::Body::ServiceEvent:
+      return frame.body_as_ServiceEvent()->watch();
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
 void connection::deliver(const incoming_frame& frame) {
-  std::uint64_t id = 0;
-  if (const auto* delivery = frame.header->body_as_Delivery()) id = delivery->subscription();
-  if (const auto* notice = frame.header->body_as_SubscriptionNotice()) id = notice->subscription();
-  if (const auto* changed = frame.header->body_as_SubscriptionChanged()) id = changed->subscription();
-  // Unknown is what the broker sent before it read our Unsubscribe.
-  if (const auto found = routes_.find(id); found != routes_.end()) {
-    const auto handler = found->second;
-    handler(frame);
+  // Unknown is what the broker sent before it read our Unsubscribe, or the like.
+  if (const auto found = routes_.find(number_of(*frame.header)); found != routes_.end()) {
+    const auto handler = found->second;  // which may remove itself
+    (*handler)(frame);
   }
 }
 

@@ -54,8 +54,11 @@ class connection : public std::enable_shared_from_this<connection> {
   void close();
 
   void join(const std::shared_ptr<participant>& who) { participants_.push_back(who); }
-  // Deliveries and notices of that subscription go to `handler`, until it is removed with an empty one.
-  void route(std::uint64_t subscription, std::function<void(const incoming_frame&)> handler);
+  // What the broker pushes to that subscription, responder, watch or RequestAll goes to `handler`, until it
+  // is removed with an empty one. Their numbers come from session().next_id().
+  void route(std::uint64_t number, std::function<void(const incoming_frame&)> handler);
+  // Counts connections: what belongs to one that is gone has another number.
+  std::uint64_t connections() const { return opened_; }
 
  private:
   asio::awaitable<void> run();
@@ -98,7 +101,8 @@ class connection : public std::enable_shared_from_this<connection> {
   std::uint64_t attempts_ = 0;
   std::uint64_t opened_ = 0;  // counts connections, so that the end of an old write is recognised
   std::vector<std::weak_ptr<participant>> participants_;
-  std::unordered_map<std::uint64_t, std::function<void(const incoming_frame&)>> routes_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<const std::function<void(const incoming_frame&)>>>
+      routes_;
 };
 
 }  // namespace skald::detail

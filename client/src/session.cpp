@@ -96,11 +96,6 @@ result<> session::received(const frame_stream::frame& raw, steady_time now) {
   const incoming_frame frame{*header, raw.view.payload, raw.owner};
   if (phase_ == phase::greeting) return greeted(frame, now);
   switch ((*header)->body_type()) {
-    case wire::Body::Delivery:
-    case wire::Body::SubscriptionNotice:
-    case wire::Body::SubscriptionChanged:
-      events_.delivered(frame);
-      return {};
     case wire::Body::Closing: {
       const auto* closing = (*header)->body_as_Closing();
       return failure{errc::connection_lost,
@@ -115,7 +110,11 @@ result<> session::received(const frame_stream::frame& raw, steady_time now) {
     case wire::Body::Pong:
       return {};
     default:
-      answer((*header)->id(), frame);
+      if (protocol::is_pushed((*header)->body_type())) {
+        events_.delivered(frame);
+      } else {
+        answer((*header)->id(), frame);
+      }
       return {};
   }
 }

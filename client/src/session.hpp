@@ -8,6 +8,7 @@
 // cancel requests, but must not call those five. Not thread safe.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -67,7 +68,7 @@ class session {
   struct events {
     unique_function<void()> ready;                           // requests can be written now
     unique_function<void()> lost;                            // no longer
-    unique_function<void(const incoming_frame&)> delivered;  // Delivery, SubscriptionNotice and -Changed
+    unique_function<void(const incoming_frame&)> delivered;  // what the broker pushes
   };
 
   session(std::string client_name, std::string where)
@@ -85,6 +86,17 @@ class session {
     const auto front = writer_.finish(id, build(writer_.begin()), payload_bytes);
     return std::make_shared<const outgoing_frame>(
         outgoing_frame{{front.begin(), front.end()}, std::move(payload)});
+  }
+  // The same with the payload copied behind the header: for what is small, and written once.
+  template <class Build>
+  shared_frame encode_copy(std::uint64_t id, Build&& build, std::string_view payload) {
+    const auto front = writer_.finish(id, build(writer_.begin()), payload.size());
+    auto frame = std::make_shared<outgoing_frame>();
+    frame->front.resize(front.size() + payload.size());
+    std::ranges::copy(front, frame->front.begin());
+    std::ranges::copy(std::as_bytes(std::span(payload)),
+                      frame->front.begin() + static_cast<std::ptrdiff_t>(front.size()));
+    return frame;
   }
   // The handler gets an answer that is not an Error, or the failure.
   void submit(request what, answer_handler handler);

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include <skald/blocking_service.hpp>
 #include <skald/commit.hpp>
 #include <skald/options.hpp>
 #include <skald/producer.hpp>
@@ -79,6 +80,13 @@ class blocking_client {
   blocking_subscription subscribe(std::string_view topic, subscribe_options options = {});
   records fetch(std::string_view topic, partition_id partition, offset from, fetch_options options = {});
   std::vector<partition_offset> list_offsets(std::string_view topic, list_offsets_options options = {});
+
+  reply request(std::string_view subject, std::string_view body = {}, request_options options = {});
+  std::vector<instance_reply> request_all(std::string_view subject, std::string_view body = {},
+                                          request_all_options options = {});
+  blocking_responder serve(std::string_view subject, serve_options options = {});
+  std::vector<service_info> list_services(list_services_options options = {});
+  blocking_service_watch watch_services(watch_services_options options = {});
 
   void create_topic(std::string_view name, topic_settings settings = {}, create_topic_options options = {});
   void alter_topic(std::string_view name, topic_settings settings, call_options options = {});

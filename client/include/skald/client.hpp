@@ -12,9 +12,9 @@
 // executor. Operations wait for a connection as long as their timeout allows.
 //
 // Lost connections. publish(), commit() and everything that only reads is repeated on the next connection: a
-// repeated publish or commit is recognised by the broker and never done twice. create_topic, alter_topic and
-// delete_topic fail with connection_lost when the connection went after they were sent, because they may or
-// may not have happened.
+// repeated publish or commit is recognised by the broker and never done twice. request(), create_topic,
+// alter_topic and delete_topic fail with connection_lost when the connection went after they were sent, because
+// they may or may not have happened.
 //
 // Errors. Each operation completes with void(std::exception_ptr, result); the exception is always a
 // skald::error, whose text says what, where and what to do. With co_await it is thrown. Besides what the
@@ -47,6 +47,7 @@
 #include <skald/options.hpp>
 #include <skald/protocol/error.hpp>
 #include <skald/record.hpp>
+#include <skald/service.hpp>
 #include <skald/subscription.hpp>
 #include <skald/topic.hpp>
 
@@ -127,6 +128,41 @@ class client {
     return detail::initiate(prepare_list_offsets(topic, options), std::forward<Token>(token));
   }
 
+  // Asks one instance of the service. Throws no_responders at once when there are none, responder_lost when
+  // the instance went with the request, and responder_error when it says that it failed. A cancelled request
+  // is taken back, and its responder told. -> reply
+  template <class Token = default_token>
+  auto request(std::string_view subject, std::string_view body = {}, request_options options = {},
+               Token&& token = {}) {
+    return detail::initiate(prepare_request(subject, body, options), std::forward<Token>(token));
+  }
+
+  // Asks all healthy instances, and collects what they say until the last, options.replies_max replies, or
+  // the timeout: also which failed. Throws no_responders when there are none. -> std::vector<instance_reply>
+  template <class Token = default_token>
+  auto request_all(std::string_view subject, std::string_view body = {}, request_all_options options = {},
+                   Token&& token = {}) {
+    return detail::initiate(prepare_request_all(subject, body, options), std::forward<Token>(token));
+  }
+
+  // Begins to answer requests as an instance of the service. -> responder
+  template <class Token = default_token>
+  auto serve(std::string_view subject, serve_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_serve(subject, options), std::forward<Token>(token));
+  }
+
+  // The services there are, in order of subject. -> std::vector<service_info>
+  template <class Token = default_token>
+  auto list_services(list_services_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_list_services(options), std::forward<Token>(token));
+  }
+
+  // Begins to be told of instances: those there are, then every change. -> service_watch
+  template <class Token = default_token>
+  auto watch_services(watch_services_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_watch_services(options), std::forward<Token>(token));
+  }
+
   // -> void
   template <class Token = default_token>
   auto create_topic(std::string_view name, topic_settings settings = {}, create_topic_options options = {},
@@ -187,6 +223,14 @@ class client {
                                            fetch_options options);
   detail::operation<std::vector<partition_offset>> prepare_list_offsets(std::string_view topic,
                                                                         list_offsets_options options);
+  detail::operation<reply> prepare_request(std::string_view subject, std::string_view body,
+                                           request_options options);
+  detail::operation<std::vector<instance_reply>> prepare_request_all(std::string_view subject,
+                                                                     std::string_view body,
+                                                                     request_all_options options);
+  detail::operation<responder> prepare_serve(std::string_view subject, serve_options options);
+  detail::operation<std::vector<service_info>> prepare_list_services(list_services_options options);
+  detail::operation<service_watch> prepare_watch_services(watch_services_options options);
   detail::operation<> prepare_create_topic(std::string_view name, topic_settings settings,
                                            create_topic_options options);
   detail::operation<> prepare_alter_topic(std::string_view name, topic_settings settings,

@@ -13,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include <skald/protocol/record_batch.hpp>
 #include <skald/protocol/types.hpp>
 
 namespace skald {
@@ -45,6 +46,10 @@ class start_point {
 
 inline constexpr start_point earliest{start_point::kind::earliest};  // the oldest record kept
 inline constexpr start_point latest{start_point::kind::latest};      // only what is published from now on
+
+// A header: its key, and its value or none. In requests, replies and metadata of instances keys are unique,
+// and no value is the same as an empty one.
+using header = protocol::header_view;
 
 struct partition_start {
   partition_id partition = {};
@@ -114,6 +119,47 @@ struct fetch_options {
   std::uint32_t bytes_min = 1;        // the broker waits for that many ...
   milliseconds wait{0};               // ... this long, then answers with what there is
   skald::timeout timeout = {};        // counted from the end of `wait`
+};
+
+struct request_options {
+  std::span<const header> headers = {};
+  // How long the caller waits; it travels with the request.
+  skald::timeout timeout = {};
+};
+
+struct request_all_options {
+  std::span<const header> headers = {};
+  // Enough after so many replies; 0: waits for every instance, or the timeout.
+  std::uint32_t replies_max = 0;
+  // Asks whether the instances are there, in whatever state; their handlers do not notice.
+  bool ping = false;
+  skald::timeout timeout = {};
+};
+
+struct reply_options {
+  std::span<const header> headers = {};
+};
+
+struct serve_options {
+  // Unique in the service; empty: the broker chooses. One that is taken replaces the instance that had it.
+  std::string_view instance = {};
+  std::string_view version = {};
+  std::span<const header> metadata = {};
+  // How many requests it takes at a time; 0: 256. More wait at the broker, or go to other instances.
+  std::uint32_t window = 0;
+  // How often it tells the broker that it lives; 0: 5 s. After 3 times that in silence it gets no requests.
+  milliseconds heartbeat{0};
+  skald::timeout timeout = {};
+};
+
+struct list_services_options {
+  std::string_view subject = {};  // empty: all
+  skald::timeout timeout = {};
+};
+
+struct watch_services_options {
+  std::string_view subject = {};  // empty: all
+  skald::timeout timeout = {};
 };
 
 struct subscribe_options {

@@ -15,13 +15,11 @@
 #include <string_view>
 #include <vector>
 
+#include <skald/options.hpp>
 #include <skald/protocol/record_batch.hpp>
 #include <skald/protocol/types.hpp>
 
 namespace skald {
-
-// A header of a record: its key, and its value or none.
-using header = protocol::header_view;
 
 // A record to publish. The bytes it points to must live until the call that it is passed to returns (not
 // until that operation completes): the call encodes or copies them. Being made of views only, it can be

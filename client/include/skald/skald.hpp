@@ -2,6 +2,7 @@
 #pragma once
 
 #include <skald/blocking_client.hpp>
+#include <skald/blocking_service.hpp>
 #include <skald/client.hpp>
 #include <skald/commit.hpp>
 #include <skald/options.hpp>
@@ -9,5 +10,6 @@
 #include <skald/protocol/error.hpp>
 #include <skald/protocol/types.hpp>
 #include <skald/record.hpp>
+#include <skald/service.hpp>
 #include <skald/subscription.hpp>
 #include <skald/topic.hpp>
