@@ -58,6 +58,19 @@ void add_latency(measurements& list, const setting& with, limit::recycled_segmen
   list.push_back({"latency", "1 KiB, 1 in flight", [&] { return measure_publish_latency(with, 1024); }});
 }
 
+// The limit of routing is a process that passes on what comes, without looking at it.
+void add_request(measurements& list, const setting& with) {
+  constexpr std::size_t body_bytes = 128;
+  for (const std::size_t in_flight : {1u, 64u}) {
+    const std::string shape = "128 B, " + std::to_string(in_flight) + " in flight";
+    list.push_back({"request", "limit: routed echo, " + shape, [in_flight, duration = with.duration] {
+                      return limit::measure_routed_echo(body_bytes, in_flight, duration);
+                    }});
+    list.push_back(
+        {"request", shape, [&with, in_flight] { return measure_request(with, body_bytes, in_flight); }});
+  }
+}
+
 void add_consume(measurements& list, const setting& with, limit::recycled_segments& segments) {
   list.push_back({"consume", "limit: loopback stream",
                   [&] { return limit::measure_stream(segments.first(), 1u << 20, with.duration); }});
@@ -82,6 +95,7 @@ void run(const options& chosen, const CLI::App& app) {
   if (has("publish")) add_publish(list, with, segments);
   if (has("latency")) add_latency(list, with, segments);
   if (has("consume")) add_consume(list, with, segments);
+  if (has("request")) add_request(list, with);
   if (has("idle")) {
     for (const std::uint32_t partitions : {1'000u, 10'000u}) {
       list.push_back({"idle", std::to_string(partitions) + " partitions",
@@ -125,6 +139,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("publish", "one producer, durable");
   app.add_subcommand("latency", "one durable record in flight");
   app.add_subcommand("consume", "one consumer, from the page cache");
+  app.add_subcommand("request", "requests to a responder and their replies");
   app.add_subcommand("idle", "memory of partitions that nobody uses");
   app.add_subcommand("restart", "SIGKILL, then the time until it serves again");
   CLI11_PARSE(app, argc, argv);

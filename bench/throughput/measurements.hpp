@@ -39,6 +39,9 @@ std::vector<limit::metric> measure_catch_up(const setting& with, std::size_t rec
 // Publishes `bytes`, kills the broker and starts it again on them.
 std::vector<limit::metric> measure_restart(const setting& with, std::uint64_t bytes);
 
+// Requests of `bytes` through the broker to a responder process and back, `in_flight` at a time.
+std::vector<limit::metric> measure_request(const setting& with, std::size_t bytes, std::size_t in_flight);
+
 // What partitions cost that nobody uses.
 std::vector<limit::metric> measure_idle_partitions(const setting& with, std::uint32_t partitions);
 
