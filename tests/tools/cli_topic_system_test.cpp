@@ -107,9 +107,12 @@ std::string completions(const std::string& words) {
 TEST_CASE("bash completes commands, options, values and the broker's topics") {
   create_topic("completed.one");
   create_topic("completed.two");
-  CHECK(completions("''") == "topic pub sub get events keys status ping\n");
+  CHECK(completions("''") == "topic pub sub get events keys request serve service status ping\n");
   CHECK(completions("to") == "topic\n");
   CHECK(completions("topic de") == "describe delete\n");
+  CHECK(completions("service s") == "stats\n");
+  CHECK(completions("serve x --con") == "--concurrency\n");
+  CHECK(completions("serve x -- ''") == "\n");
   CHECK(completions("pub --comp") == "--compression\n");
   CHECK(completions("pub t --compression l") == "lz4\n");
   CHECK(completions("sub --from e") == "earliest\n");

@@ -51,6 +51,16 @@ TEST_CASE("every mistake on the command line is named, with exit code 2") {
       {{"sub", "a", "--format", "yaml"}, "is neither text, json or raw nor a template"},
       {{"sub", "a", "--partition", "x"}, "--partition"},
       {{"sub", "a", "--count", "-1"}, "--count"},
+      {{"request"}, "skald: SUBJECT is required; see skald request --help\n"},
+      {{"request", "a", "--header", "x"}, "--header: 'x' is not KEY=VALUE"},
+      {{"request", "a", "--count", "2"}, "--count: it is for --all"},
+      {{"request", "a", "--all", "--count", "0"}, "--count: "},
+      {{"serve", "a"}, "skald: COMMAND is required; see skald serve --help\n"},
+      {{"serve", "a", "--concurrency", "0", "--", "cat"}, "--concurrency: "},
+      {{"serve", "a", "-m", "zone", "--", "cat"}, "--metadata: 'zone' is not KEY=VALUE"},
+      {{"service"}, "skald: a command is required; see skald service --help\n"},
+      {{"service", "info"}, "skald: SUBJECT is required; see skald service info --help\n"},
+      {{"service", "ping", "a", "--count", "0"}, "--count: "},
       {{"status", "--output", "yaml"}, "--output: yaml not in {text,json}"},
       {{"status", "--timeout", "soon"}, "--timeout: duration 'soon'"},
       {{"ping", "--count", "0"}, "--count: "},
@@ -77,6 +87,14 @@ TEST_CASE("--help and --version stand alone, without a broker") {
                                  {"topic", "describe", "--help"},
                                  {"topic", "alter", "--help"},
                                  {"topic", "delete", "--help"},
+                                 {"request", "--help"},
+                                 {"serve", "--help"},
+                                 {"service", "--help"},
+                                 {"service", "list", "--help"},
+                                 {"service", "info", "--help"},
+                                 {"service", "ping", "--help"},
+                                 {"service", "stats", "--help"},
+                                 {"service", "watch", "--help"},
                                  {"status", "--help"},
                                  {"ping", "--help"}}) {
     const process_result ended = run_process(SKALD_PROGRAM, given);
@@ -95,7 +113,11 @@ TEST_CASE("without a broker every command exits with 3 and says how to start one
                                    {"topic", "list"},
                                    {"topic", "create", "a"},
                                    {"pub", "a", "m"},
-                                   {"sub", "a"}}) {
+                                   {"sub", "a"},
+                                   {"request", "a", "m"},
+                                   {"serve", "a", "--", "cat"},
+                                   {"service", "list"},
+                                   {"service", "watch"}}) {
     arguments given{"-b", "127.0.0.1:1"};
     given.insert(given.end(), command.begin(), command.end());
     const process_result ended = run_process(SKALD_PROGRAM, given);

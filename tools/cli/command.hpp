@@ -30,6 +30,9 @@ void add_pub_command(CLI::App& app, const global_options& globals, action& chose
 void add_sub_command(CLI::App& app, const global_options& globals, action& chosen);
 // get, events, keys
 void add_key_commands(CLI::App& app, const global_options& globals, action& chosen);
+void add_request_command(CLI::App& app, const global_options& globals, action& chosen);
+void add_serve_command(CLI::App& app, const global_options& globals, action& chosen);
+void add_service_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_status_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_ping_command(CLI::App& app, const global_options& globals, action& chosen);
 

@@ -20,6 +20,8 @@ constexpr const char* footer = R"(Examples:
   skald topic create orders --partitions 8
   tail -F app.log | skald pub orders --key-separator ' '
   skald sub orders --from earliest --format '%k %v'
+  skald serve price -- ./price.sh
+  skald request price '{"sku": 7}'
   skald COMMAND --help       says all about one command
 
 Environment:
@@ -113,6 +115,9 @@ exit_code run(int argc, char** argv) {
   add_pub_command(app, globals, chosen);
   add_sub_command(app, globals, chosen);
   add_key_commands(app, globals, chosen);
+  add_request_command(app, globals, chosen);
+  add_serve_command(app, globals, chosen);
+  add_service_command(app, globals, chosen);
   add_status_command(app, globals, chosen);
   add_ping_command(app, globals, chosen);
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "tools/cli/command.hpp"
+#include "tools/cli/header_option.hpp"
 #include "tools/cli/interrupts.hpp"
 #include "tools/cli/moment.hpp"
 #include "tools/cli/output.hpp"
@@ -237,19 +238,6 @@ exit_code publish(const global_options& globals, const pub_options& options) {
   return report(globals, options, to, stopped, file, shown.elapsed().count());
 }
 
-// The views are into the options' own text.
-std::vector<record_header> parse_headers(const std::vector<std::string>& texts) {
-  std::vector<record_header> headers;
-  for (const std::string_view text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      throw CLI::ValidationError("--header", "'" + printable(text) + "' is not KEY=VALUE");
-    }
-    headers.push_back({text.substr(0, equals), text.substr(equals + 1)});
-  }
-  return headers;
-}
-
 void check(const pub_options& options) {
   const auto refuse = [](const std::string& why) { throw CLI::ValidationError("pub", why); };
   if (!options.messages.empty() && !options.file.empty())
@@ -311,7 +299,7 @@ void add_pub_command(CLI::App& app, const global_options& globals, action& chose
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
     check(*options);
-    options->headers = parse_headers(options->header_texts);
+    options->headers = parse_headers("--header", options->header_texts);
     chosen = [&globals, options] { return publish(globals, *options); };
   });
 }

@@ -1,11 +1,16 @@
-# Completion of skald(1) for bash: commands, options, their values, and the names of topics, which the broker is
-# asked for and given half a second to answer.
+# Completion of skald(1) for bash: commands, options, their values, and the names of topics and services, which the
+# broker is asked for and given half a second to answer.
 #
 # Installed as share/bash-completion/completions/skald.bash; or: source tools/cli/completion/skald.bash
 
 # Prints the names of the broker's topics; nothing when it cannot be asked. Arguments: -b HOST:PORT, if given.
 _skald_topics() {
   "${COMP_WORDS[0]}" "$@" --timeout 500ms --quiet topic list --names 2>/dev/null
+}
+
+# Likewise the names of its services.
+_skald_services() {
+  "${COMP_WORDS[0]}" "$@" --timeout 500ms --quiet service list --names 2>/dev/null
 }
 
 _skald() {
@@ -15,6 +20,7 @@ _skald() {
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
     --durability --timestamp'
   local sub_options='--from -p --partition -n --count --follow --no-follow --format'
+  local serve_options='--concurrency --instance --label -m --metadata'
   COMPREPLY=()
 
   # The words before the cursor: the command, how many arguments it has, and the broker to ask. A colon is a word
@@ -34,14 +40,15 @@ _skald() {
       --timeout | --output | -f | --file | --input | -k | --key | --key-separator | -H | --header | -p | \
         --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
-        --index | --from-version | --prefix)
+        --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata)
         ((++index))
         ;;
+      --) [[ $command == serve ]] && return ;;  # what follows is another command's
       -*) ;;
       *)
         if [[ -z $command ]]; then
           command=$word
-        elif [[ $command == topic && -z $subcommand ]]; then
+        elif [[ ($command == topic || $command == service) && -z $subcommand ]]; then
           subcommand=$word
         else
           ((++arguments))
@@ -65,7 +72,8 @@ _skald() {
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
     -b | --broker | --timeout | -k | --key | --key-separator | -H | --header | -p | --partition | --timestamp | \
-      -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | --prefix)
+      -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | --prefix | \
+      -H | --header | --concurrency | --instance | --label | -m | --metadata)
       return
       ;;
   esac
@@ -76,11 +84,15 @@ _skald() {
       :) options+=' --version' ;;
       pub:) options+=" $pub_options" ;;
       sub:) options+=" $sub_options" ;;
-      ping:) options+=' --count' ;;
+      ping: | service:ping) options+=' --count' ;;
       topic:create) options+=" $setting_options --if-absent --index" ;;
       get:) options+=' --format' ;;
       events:) options+=' --from-version -n --count --format' ;;
       keys:) options+=' --prefix' ;;
+      request:) options+=' -H --header --all -n --count' ;;
+      serve:) options+=" $serve_options" ;;
+      service:list) options+=' --names' ;;
+      service:watch) options+=' -n --count' ;;
       topic:alter) options+=" $setting_options" ;;
       topic:list) options+=' --names' ;;
       topic:delete) options+=' -y --yes' ;;
@@ -90,8 +102,14 @@ _skald() {
   fi
 
   case $command:$subcommand:$arguments in
-    ::0) COMPREPLY=($(compgen -W 'topic pub sub get events keys status ping' -- "$current")) ;;
+    ::0)
+      COMPREPLY=($(compgen -W 'topic pub sub get events keys request serve service status ping' -- "$current"))
+      ;;
     topic::0) COMPREPLY=($(compgen -W 'create list describe alter delete' -- "$current")) ;;
+    service::0) COMPREPLY=($(compgen -W 'list info ping stats watch' -- "$current")) ;;
+    request::0 | serve::0 | service:info:0 | service:ping:0 | service:stats:0 | service:watch:0)
+      COMPREPLY=($(compgen -W "$(_skald_services "${broker[@]}")" -- "$current"))
+      ;;
     pub::0 | sub::0 | get::0 | events::0 | keys::0 | topic:describe:0 | topic:alter:0 | topic:delete:0)
       COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current"))
       ;;
