@@ -4,12 +4,21 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cassert>
 #include <memory>
 #include <utility>
 
 namespace skald::server {
 
 namespace asio = boost::asio;
+using steady = std::chrono::steady_clock;
+
+namespace {
+
+constexpr int handlers_per_turn = 32;  // then it is the turn of what was posted for an idle loop, idle or not
+constexpr std::chrono::microseconds spin_max{100};
+
+}  // namespace
 
 reactor::reactor(std::string name) : name_(std::move(name)), keep_running_(asio::make_work_guard(context_)) {}
 
@@ -21,8 +30,47 @@ void reactor::start() {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), name_.c_str());
     thread_id_ = std::this_thread::get_id();
-    context_.run();
+    run();
   });
+}
+
+void reactor::run() {
+  while (!context_.stopped()) {
+    const bool idle = run_ready();
+    const bool told = tell_load(idle ? load::idle : load::busy);
+    if (idle && !told) wait();
+  }
+}
+
+bool reactor::run_ready() {
+  for (int i = 0; i < handlers_per_turn; ++i) {
+    if (context_.poll_one() == 0) return true;
+  }
+  return false;
+}
+
+bool reactor::tell_load(load is) {
+  if (when_idle_.empty()) return false;
+  telling_.swap(when_idle_);
+  for (const auto& work : telling_) work(is);
+  telling_.clear();
+  return true;
+}
+
+// Yields between two looks, so that whoever else wants this core gets it.
+void reactor::wait() {
+  const auto began = steady::now();
+  bool ran = false;
+  if (last_wait_ <= spin_max) {
+    while (!ran && steady::now() < began + spin_max) {
+      std::this_thread::yield();
+      last_wait_ = steady::now() - began;
+      ran = context_.poll_one() > 0;
+    }
+  }
+  if (ran) return;
+  context_.run_one();
+  last_wait_ = steady::now() - began;  // and what was then done, which makes spinning rarer and no worse
 }
 
 void reactor::stop() {
@@ -32,6 +80,7 @@ void reactor::stop() {
 }
 
 void reactor::drop_tasks() {
+  when_idle_.clear();
   std::vector<task> dropped;
   do {
     dropped.clear();  // which may post
@@ -69,6 +118,11 @@ void reactor::post_after(std::chrono::milliseconds delay, task work) {
   timer->async_wait([timer, work = std::move(work)](const boost::system::error_code& error) {
     if (!error) work();
   });
+}
+
+void reactor::post_when_idle(std::function<void(load)> work) {
+  assert(running_here());
+  when_idle_.push_back(std::move(work));
 }
 
 bool reactor::running_here() const {

@@ -2,11 +2,17 @@
 //
 // post() puts work into a mailbox: whatever arrives before the loop turns to it is one batch and costs one
 // wake-up. A mutex guards the mailbox; it is held to push one task or to swap the whole.
+//
+// Putting a thread to sleep and waking it takes as long as serving a request. So a loop whose last wait was
+// short first looks for work over and over, for a tenth of a millisecond; one whose waits are long sleeps at
+// once, and an idle one uses no processor time.
 #pragma once
 
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -32,12 +38,19 @@ class reactor final : public executor {
 
   void post(task work) override;
   void post_after(std::chrono::milliseconds delay, task work) override;
+  void post_when_idle(std::function<void(load)> work) override;
   bool running_here() const override;
 
   boost::asio::io_context& context() { return context_; }
 
  private:
+  void run();
   void drain();
+  // Runs what is ready; whether all of it has been run.
+  bool run_ready();
+  // Runs what waits for an idle loop; whether there was anything.
+  bool tell_load(load is);
+  void wait();
 
   const std::string name_;
   boost::asio::io_context context_{1};
@@ -47,7 +60,12 @@ class reactor final : public executor {
 
   std::mutex mailbox_mutex_;  // guards mailbox_ and nothing else; no other lock is taken under it
   std::vector<task> mailbox_;
-  std::vector<task> batch_;  // the mailbox being drained; only touched by the loop
+
+  // Only touched by the loop.
+  std::vector<task> batch_;  // the mailbox being drained
+  std::vector<std::function<void(load)>> when_idle_;
+  std::vector<std::function<void(load)>> telling_;
+  std::chrono::steady_clock::duration last_wait_ = std::chrono::steady_clock::duration::max();
 };
 
 }  // namespace skald::server
