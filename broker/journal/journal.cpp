@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::uint64_t segment_bytes_min = 16u << 10;
 constexpr std::uint64_t segment_bytes_max = 2ull << 30;
+// Larger groups take long enough for two hand-overs not to matter, and for others to be kept waiting.
+constexpr std::uint64_t owner_group_bytes_max = 32u << 10;
 constexpr term local_term{1};  // a journal that is not replicated knows one term
 
 options checked(options with) {
@@ -126,18 +128,55 @@ struct journal::impl {
     std::uint64_t bytes = 0;
     {
       const std::lock_guard lock(queue_mutex);
+      const bool alone = queue.empty() && !committing;
       for (new_entry& entry : entries) {
         assert(entry.kind != entry_kind::sync_mark);
         bytes += stored_bytes(entry.head.size() + entry.body.size());
         queue.push_back(placed(std::move(entry)));
       }
       queued += bytes;
+      waits_for_owner = (alone || waits_for_owner) && suits_owner();
+      if (waits_for_owner) return {};
     }
     arrived.notify_one();
     return {};
   }
 
-  // ---- writer's thread (or whoever steps) ----
+  // Whether the owner would soon be done with the queue. The first group of a segment may have to wait for
+  // zeros that are being written to it. Called with queue_mutex.
+  bool suits_owner() const {
+    return driver == driven_by::threads && queued <= owner_group_bytes_max &&
+           planned_into->id().value() == durable_in && commit_time.load() < with.owner_sync_max;
+  }
+
+  bool left_to_owner() {
+    const std::lock_guard lock(queue_mutex);
+    return waits_for_owner;
+  }
+
+  bool commit_here(owner is) {
+    {
+      const std::lock_guard lock(queue_mutex);
+      if (committing || has_failed || stopped) return false;
+      if (!queue.empty() && (is == owner::busy || !waits_for_owner)) {
+        waits_for_owner = false;
+        arrived.notify_one();
+        return false;
+      }
+      waits_for_owner = false;
+      committing = true;
+    }
+    bool committed = false;
+    while (commit_group()) committed = true;
+    const bool marks = owes_mark && !committed && !has_failed;
+    if (marks) mark();
+    owes_mark = committed;
+    const std::lock_guard lock(queue_mutex);
+    committing = false;
+    return committed;
+  }
+
+  // ---- whoever commits: the writer's thread, the owner's in commit_here(), or whoever steps ----
 
   bool gather() {
     const std::lock_guard lock(queue_mutex);
@@ -146,11 +185,20 @@ struct journal::impl {
     return !gathered.empty();
   }
 
-  // One group commit. False when there was nothing to commit, or after a failure.
+  // One group commit, and a mark when it seems to be the last. False when there was nothing to commit, or
+  // after a failure.
   bool commit() {
+    if (!commit_group()) return false;
+    if (!gather()) mark();
+    return true;
+  }
+
+  bool commit_group() {
     if (has_failed || !gather()) return false;
     std::vector<durable_entry> group;
+    const auto began = std::chrono::steady_clock::now();
     if (const write_failure broken = writer->commit(gathered, group)) return fail(broken), false;
+    note_commit_time(std::chrono::steady_clock::now() - began);
     std::uint64_t bytes = 0;
     for (const durable_entry& each : group) bytes += stored_bytes(each.payload.bytes);
     queued -= bytes;
@@ -159,10 +207,19 @@ struct journal::impl {
     entries_durable += group.size();
     publish_counters();
     reports->on_durable(std::move(group));
-    if (!gather()) {
-      if (const write_failure broken = writer->mark(group_writer::marking::unsynced)) fail(broken);
-    }
     return true;
+  }
+
+  void mark() {
+    if (const write_failure broken = writer->mark(group_writer::marking::unsynced)) fail(broken);
+  }
+
+  // A running mean, in which one slow commit among quick ones is forgiven, and two in a row are not.
+  void note_commit_time(std::chrono::nanoseconds took) {
+    const std::chrono::nanoseconds before = commit_time;
+    const std::chrono::nanoseconds counted =
+        std::min<std::chrono::nanoseconds>(took, 4 * with.owner_sync_max);
+    commit_time = before + (counted - before) / 8;
   }
 
   void publish_counters() {
@@ -179,17 +236,22 @@ struct journal::impl {
     for (;;) {
       {
         std::unique_lock lock(queue_mutex);
-        arrived.wait(lock, [this] { return !queue.empty() || stopping; });
+        arrived.wait(lock,
+                     [this] { return (!queue.empty() && !waits_for_owner && !committing) || stopping; });
         if (queue.empty()) return;
+        committing = true;
       }
       while (commit()) {
       }
       if (has_failed) return;
+      const std::lock_guard lock(queue_mutex);
+      committing = false;
     }
   }
 
-  void start(listener& to, driven_by driver) {
+  void start(listener& to, driven_by whom) {
     reports = &to;
+    driver = whom;
     pool->start({[this] { reports->on_space(); }, [this](const std::string& why) { fail(why); }}, driver);
     if (driver == driven_by::threads) thread = std::thread(&impl::run_writer, this);
   }
@@ -214,6 +276,7 @@ struct journal::impl {
   const options with;
   std::shared_ptr<segment_pool> pool;
   listener* reports = nullptr;
+  driven_by driver = driven_by::threads;
   std::thread thread;
   std::atomic<bool> has_failed{false};
 
@@ -224,14 +287,17 @@ struct journal::impl {
   segment* planned_into = nullptr;
   std::uint64_t planned_position = 0;
   std::deque<segment*> planned_next;
+  bool owes_mark = false;  // after a group that the owner has committed
 
   // Guards what the owner hands to the writer. No other lock is taken under it.
   std::mutex queue_mutex;
   std::condition_variable arrived;
   std::vector<pending_entry> queue;
+  bool waits_for_owner = false;  // the queue does
+  bool committing = false;       // whoever has set it is the one to write and sync
   bool stopping = false;
 
-  // Writer's thread only.
+  // Of whoever has set `committing`, or steps, or stops when the thread has been joined.
   std::optional<group_writer> writer;
   std::deque<pending_entry> gathered;
 
@@ -239,6 +305,7 @@ struct journal::impl {
   mutable std::mutex segments_mutex;
   std::map<generation, std::shared_ptr<segment>> in_use;
 
+  std::atomic<std::chrono::nanoseconds> commit_time{2 * with.owner_sync_max};  // until known, slow
   std::atomic<std::uint64_t> durable_in{0};  // generation of the segment with the last durable entry
   std::atomic<std::uint64_t> queued{0};
   std::atomic<std::uint64_t> entries_durable{0};
@@ -256,6 +323,14 @@ journal::~journal() {
 
 void journal::start(listener& reports, driven_by driver) {
   impl_->start(reports, driver);
+}
+
+bool journal::left_to_owner() const {
+  return impl_->left_to_owner();
+}
+
+bool journal::commit_here(owner is) {
+  return impl_->commit_here(is);
 }
 
 bool journal::step() {

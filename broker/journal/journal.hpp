@@ -4,10 +4,15 @@
 // then one vectored write, one fdatasync, and one report that names where each entry lies. There is no timer
 // and no linger: latency is one fsync when idle, throughput is the disk's limit when busy.
 //
-// Threading: append() and release() are called on the owner's thread (the shard's reactor), the other queries
-// on any. The journal has one writer thread, which writes and syncs and then calls the listener *on that
-// thread*; the listener posts to its reactor. A background thread prepares the next segments. Places may be
-// read from any thread. A simulation drives the same journal without threads, by step().
+// Threading: append(), commit_here() and release() are called on the owner's thread (the shard's reactor),
+// the other queries on any. The journal has one writer thread, which writes and syncs and then calls the
+// listener *on that thread*; the listener posts to its reactor. A background thread prepares the next
+// segments. Places may be read from any thread. A simulation drives the same journal without threads, by
+// step().
+//
+// Two hand-overs between threads can cost as much as the fdatasync between them. So an owner who has nothing
+// else to do may commit a small group itself: see options::owner_sync_max and commit_here(). One thread at a
+// time writes and syncs, whichever it is.
 //
 // Errors: a failed write and any failed fdatasync is fatal: the listener is told and must end the process,
 // for retrying an fsync lies on Linux. Want of space is an operating error: append() refuses with
@@ -16,6 +21,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -56,7 +62,9 @@ struct options {
   std::uint64_t spare_segments_max = 4;      // recycled segments kept ready; more are removed
   std::uint64_t reserve_bytes = 64u << 20;   // free disk space never used, so that trims and stops succeed
   std::uint64_t group_bytes_max = 8u << 20;  // of one group commit
-  journal_id new_id{};                       // of a journal that is created; random when all zero
+  // A small group is left to the owner's thread while commits take no longer than this; 0: never.
+  std::chrono::microseconds owner_sync_max{0};
+  journal_id new_id{};  // of a journal that is created; random when all zero
 };
 
 // Largest payload of one entry: it has to fit a segment.
@@ -116,7 +124,8 @@ struct statistics {
 class listener {
  public:
   virtual ~listener() = default;
-  // A group is durable. Called on the writer thread, in order.
+  // A group is durable. Called in order, on the thread that has committed it: the writer thread, or the
+  // owner's in commit_here() and stop().
   virtual void on_durable(std::vector<durable_entry> group) = 0;
   // There is room again after storage_full. Any thread.
   virtual void on_space() = 0;
@@ -156,6 +165,14 @@ class journal {
   // data to be written; only an owner that outruns the preparation of segments, by more than a whole segment,
   // waits the milliseconds that creating the next one takes.
   std::error_code append(std::vector<new_entry> entries, urgency how = urgency::normal);
+  // Whether what was appended waits for the owner to call commit_here(); the writer thread has not been
+  // woken. Owner's thread.
+  bool left_to_owner() const;
+  enum class owner { idle, busy };
+  // An idle owner commits what waits, on the calling thread; a busy one has the writer thread do so. True
+  // when it wants to be called once more, after what the owner has to do about the group: it then marks the
+  // end of the entries. Owner's thread.
+  bool commit_here(owner is);
   // Bytes queued and not yet durable; the shard pushes back on publishers beyond its budget. Any thread.
   std::uint64_t queued_bytes() const;
 

@@ -23,7 +23,21 @@ std::error_code local_commit_log::propose(std::vector<journal::new_entry> entrie
   for (const journal::new_entry& entry : entries) proposed_.push_back({entry.kind, entry.head});
   const std::error_code failed = journal_.append(std::move(entries), how);
   if (failed) proposed_.resize(before);
+  if (!failed && journal_.left_to_owner()) commit_when_idle();
   return failed;
+}
+
+void local_commit_log::commit_when_idle() {
+  if (std::exchange(will_look_, true)) return;
+  runs_on_.post_when_idle([self = self_](executor::load is) {
+    local_commit_log* const here = *self;
+    if (here == nullptr) return;
+    here->will_look_ = false;
+    const bool idle = is == executor::load::idle;
+    const bool again =
+        here->journal_.commit_here(idle ? journal::journal::owner::idle : journal::journal::owner::busy);
+    if (again) here->commit_when_idle();
+  });
 }
 
 void local_commit_log::on_durable(std::vector<journal::durable_entry> group) {

@@ -29,6 +29,7 @@ class local_commit_log final : public commit_log, private journal::listener {
   void on_space() override;
   void on_fatal(const std::string& why) override;
   void commit(const std::vector<journal::durable_entry>& group);
+  void commit_when_idle();
 
   struct proposed {
     journal::entry_kind kind;
@@ -40,6 +41,7 @@ class local_commit_log final : public commit_log, private journal::listener {
   commit_log::listener& reports_;
   std::function<void(const std::string&)> fatal_;
   std::deque<proposed> proposed_;  // not yet durable
+  bool will_look_ = false;         // at what the journal leaves to its owner
   // What was posted to the executor and outlives this looks here first.
   std::shared_ptr<local_commit_log*> self_ = std::make_shared<local_commit_log*>(this);
 };

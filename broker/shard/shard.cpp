@@ -11,8 +11,12 @@ namespace skald::shard {
 
 namespace {
 
+// The shard's executor commits small groups itself when it is idle, while nobody would notice what it misses.
+constexpr std::chrono::microseconds owner_sync_max{500};
+
 journal::options journal_options(const options& with) {
   journal::options journal = with.journal;
+  journal.owner_sync_max = owner_sync_max;
   journal.directory = with.directory / "journal";
   return journal;
 }
