@@ -78,7 +78,7 @@ void session::answer(std::uint64_t id, const result<incoming_frame>& outcome) {
 
 void session::opened(steady_time now) {
   phase_ = phase::greeting;
-  last_received_ = last_written_ = now;
+  last_received_ = last_written_ = last_ping_ = now;
   keep_alive_ = std::chrono::milliseconds(0);
   hello_id_ = next_id();
   output_.push_back({0, encode(hello_id_, [&](flatbuffers::FlatBufferBuilder& builder) {
@@ -227,7 +227,7 @@ result<> session::tick(steady_time now) {
     return failure{errc::connection_lost,
                    where_ + " has been silent for " + in_words(silent_intervals_max * keep_alive_)};
   // Also while writing without an answer: a broker that waits for its disk still answers a Ping.
-  const bool quiet = now - last_written_ >= keep_alive_;
+  const bool quiet = now >= next_ping();
   const bool unanswered = now - last_received_ >= keep_alive_ && now - last_ping_ >= keep_alive_;
   if (!quiet && !unanswered) return {};
   last_ping_ = now;
@@ -235,13 +235,15 @@ result<> session::tick(steady_time now) {
   return {};
 }
 
+// Counted from the last Ping, too: it may be waiting behind a write that does not get ahead.
+steady_time session::next_ping() const {
+  return std::max(last_written_, last_ping_) + keep_alive_;
+}
+
 std::optional<steady_time> session::next_tick() const {
   std::optional<steady_time> next;
   if (!deadlines_.empty()) next = deadlines_.begin()->first;
-  if (ready() && keep_alive_.count() > 0) {
-    const auto ping = last_written_ + keep_alive_;
-    if (!next || ping < *next) next = ping;
-  }
+  if (ready() && keep_alive_.count() > 0) next = std::min(next.value_or(next_ping()), next_ping());
   return next;
 }
 

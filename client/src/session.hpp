@@ -151,6 +151,7 @@ class session {
   result<> greeted(const incoming_frame& frame, steady_time now);
   void became_ready(steady_time now);
   failure overdue(const pending& entry) const;
+  steady_time next_ping() const;
   template <class Select>
   void fail_all(const failure& why, Select&& select);
 

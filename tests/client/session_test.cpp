@@ -240,6 +240,17 @@ TEST_SUITE("session") {
     CHECK(silent.error().code == errc::connection_lost);
   }
 
+  TEST_CASE("a keep-alive that waits behind a write is not repeated at once") {
+    conversation talk;
+    talk.connect();
+    REQUIRE(talk.client.tick(t0 + 10s));
+    CHECK(talk.client.next_tick() == t0 + 20s);
+    REQUIRE(talk.client.tick(t0 + 15s));
+    REQUIRE(talk.client.tick(t0 + 20s));
+    CHECK(talk.client.next_tick() == t0 + 30s);
+    CHECK(talk.written(t0 + 21s) == std::vector{wire::Body::Ping, wire::Body::Ping});
+  }
+
   TEST_CASE("closing fails everything, and what comes later") {
     conversation talk;
     talk.connect();
