@@ -94,6 +94,10 @@ broker_status blocking_client::status(call_options options) {
   return thread_->perform([&](client& broker) { return broker.prepare_status(options); });
 }
 
+std::string blocking_client::trouble() const {
+  return thread_->call([](const client& broker) { return broker.trouble(); });
+}
+
 // ---- subscription ----------------------------------------------------------------------------------------
 
 blocking_subscription::blocking_subscription() = default;

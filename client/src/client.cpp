@@ -56,6 +56,10 @@ client::executor_type client::get_executor() const {
   return connection_->get_executor();
 }
 
+std::string client::trouble() const {
+  return connection_->session().trouble();
+}
+
 void client::close() {
   connection_->close();
 }

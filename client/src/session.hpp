@@ -121,6 +121,9 @@ class session {
 
   bool ready() const { return phase_ == phase::ready; }
   bool closed() const { return phase_ == phase::closed; }
+  // Why there is no connection: what ended the last one, or the last attempt. Empty while there is one, and
+  // before it was ever wanted.
+  const std::string& trouble() const { return last_trouble_.message; }
   std::uint32_t frame_bytes_max() const { return frame_bytes_max_; }
   const std::string& where() const { return where_; }
 

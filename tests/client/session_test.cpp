@@ -251,6 +251,19 @@ TEST_SUITE("session") {
     CHECK(talk.written(t0 + 21s) == std::vector{wire::Body::Ping, wire::Body::Ping});
   }
 
+  TEST_CASE("what is wrong with the connection is known until there is another") {
+    conversation talk;
+    CHECK(talk.client.trouble() == "");
+    talk.connect();
+    CHECK(talk.client.trouble() == "");
+    talk.client.lost(gone);
+    CHECK(talk.client.trouble() == "reset by peer");
+    talk.client.unreachable({errc::cannot_connect, "refused"});
+    CHECK(talk.client.trouble() == "refused");
+    talk.connect();
+    CHECK(talk.client.trouble() == "");
+  }
+
   TEST_CASE("closing fails everything, and what comes later") {
     conversation talk;
     talk.connect();

@@ -226,6 +226,27 @@ TEST_CASE("an interrupted publish flushes what it read and says what that was") 
   CHECK(contents("interrupted") == "one\ntwo\n");
 }
 
+TEST_CASE("a subscription says when the broker is gone, and when it is back") {
+  const scratch_directory directory;
+  skaldd_process broker(SKALDD_PROGRAM, directory.path() / "data");
+  const auto run = [&](const arguments& given) {
+    return run_process(SKALD_PROGRAM, given, {}, broker_environment(broker));
+  };
+  REQUIRE(run({"topic", "create", "t"}).exit_code == 0);
+  REQUIRE(run({"pub", "t", "before"}).exit_code == 0);
+  running_skald sub({"sub", "t", "--from", "earliest", "--count", "2"}, broker);
+  REQUIRE(sub.wait_output("before\n"));
+  broker.kill();
+  REQUIRE(sub.wait_errors("skald: no connection: "));
+  REQUIRE(sub.wait_errors("; trying again until there is one\n"));
+  broker.start();
+  REQUIRE(sub.wait_errors("skald: connected to " + broker.address() + " again\n"));
+  REQUIRE(run({"pub", "t", "after"}).exit_code == 0);
+  const process_result ended = sub.wait();
+  CHECK(ended.exit_code == 0);
+  CHECK(ended.output == "before\nafter\n");
+}
+
 TEST_CASE("a broker that dies midway is a partial publish") {
   const scratch_directory directory;
   skaldd_process broker(SKALDD_PROGRAM, directory.path() / "data");

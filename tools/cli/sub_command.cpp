@@ -39,6 +39,7 @@ TOPIC may be a pattern: in orders.* the star stands for one token between dots, 
 more. Topics that are created later and match join by themselves, from their first record.
 
 Records of one partition come in order; partitions are merged as they come.
+A lost connection is opened again, and reading goes on where it was; standard error says so.
 
 Examples:
   skald sub orders
@@ -105,10 +106,15 @@ class ends {
   std::map<std::pair<std::string, partition_id>, offset> ends_;
 };
 
+// How often whoever waits for records looks whether there is a connection.
+constexpr milliseconds look_interval{500};
+
 class receiver {
  public:
-  receiver(const global_options& globals, const sub_options& options, const interrupts& stopping)
-      : globals_(globals),
+  receiver(const blocking_client& broker, const global_options& globals, const sub_options& options,
+           const interrupts& stopping)
+      : broker_(broker),
+        globals_(globals),
         options_(options),
         stopping_(stopping),
         progress_(progress::wanted(globals.quiet, true), "received") {}
@@ -122,13 +128,17 @@ class receiver {
   bool counted() const { return options_.count && received_ >= *options_.count; }
   bool write(const records& delivered, const ends* until);
   void warn_of_gap(const records& delivered);
+  void tell_of_connection();
+  void notice(const std::string& what);
 
+  const blocking_client& broker_;
   const global_options& globals_;
   const sub_options& options_;
   const interrupts& stopping_;
   progress progress_;
   output_buffer output_{STDOUT_FILENO};
   output_record record_;
+  bool told_of_trouble_ = false;
   std::uint64_t received_ = 0;
   std::uint64_t bytes_ = 0;
 };
@@ -159,7 +169,10 @@ void receiver::run(blocking_subscription& from, ends* until) {
 records receiver::next(blocking_subscription& from, bool patient) {
   if (auto delivered = from.receive_for(milliseconds(0))) return std::move(*delivered);
   output_.flush();
-  if (patient) return from.receive();
+  while (patient) {
+    if (auto delivered = from.receive_for(look_interval)) return std::move(*delivered);
+    tell_of_connection();
+  }
   if (auto delivered = from.receive_for(globals_.timeout)) return std::move(*delivered);
   throw error(errc::deadline_exceeded,
               "topic '" + options_.topic + "' has more records, but none came from " + globals_.broker +
@@ -189,11 +202,25 @@ bool receiver::write(const records& delivered, const ends* until) {
 
 void receiver::warn_of_gap(const records& delivered) {
   const auto gap = delivered.gap();
-  if (!gap || globals_.quiet) return;
+  if (!gap) return;
+  notice("warning: " + std::string(delivered.topic()) + ", partition " + std::to_string(delivered.partition().value()) +
+         ": records " + format_count(gap->from.value()) + "-" + format_count(gap->to.value() - 1) +
+         " were removed by retention before they could be read");
+}
+
+// Nothing else would tell a broker that is gone from a topic where nothing happens.
+void receiver::tell_of_connection() {
+  const std::string trouble = broker_.trouble();
+  if (trouble.empty() == !told_of_trouble_) return;
+  told_of_trouble_ = !trouble.empty();
+  notice(told_of_trouble_ ? "no connection: " + trouble + "; trying again until there is one"
+                          : "connected to " + globals_.broker + " again");
+}
+
+void receiver::notice(const std::string& what) {
+  if (globals_.quiet) return;
   progress_.clear();
-  complain("warning: " + std::string(delivered.topic()) + ", partition " +
-           std::to_string(delivered.partition().value()) + ": records " + format_count(gap->from.value()) +
-           "-" + format_count(gap->to.value() - 1) + " were removed by retention before they could be read");
+  complain(what);
 }
 
 exit_code subscribe(const global_options& globals, const sub_options& options) {
@@ -224,7 +251,7 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
     from = std::move(opened);
     open = true;
   }
-  if (!stopping.reason()) receiver(globals, options, stopping).run(from, until ? &*until : nullptr);
+  if (!stopping.reason()) receiver(broker, globals, options, stopping).run(from, until ? &*until : nullptr);
   {
     const std::lock_guard lock(mutex);
     open = false;
@@ -248,11 +275,11 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
         return parse_start(text, std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
       },
       "Where to start; see below [latest]", "START");
-  command->add_option("-p,--partition", options->partitions, "Only these partitions")
+  command->add_option("-p,--partition", options->partitions, "Only these partitions, as in 0,3")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::NonNegativeNumber)
-      ->type_name("N,...");
+      ->type_name("N");
   command->add_option("-n,--count", options->count, "End after so many records")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");

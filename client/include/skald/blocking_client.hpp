@@ -95,6 +95,8 @@ class blocking_client {
   std::vector<topic_info> list_topics(call_options options = {});
   broker_status status(call_options options = {});
 
+  // See skald::client::trouble().
+  std::string trouble() const;
   void close();
 
  private:

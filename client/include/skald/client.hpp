@@ -201,6 +201,10 @@ class client {
     return detail::initiate(prepare_status(options), std::forward<Token>(token));
   }
 
+  // Why there is no connection at the moment: what ended the last one, or the last attempt to open one. Empty
+  // while there is one, and before it is needed for the first time.
+  std::string trouble() const;
+
   // Closes the connection for good; whatever is pending completes with errc::closed. Idempotent. Records that
   // are not yet acknowledged may or may not be stored: await them, or flush the producer, first.
   void close();
