@@ -186,7 +186,7 @@ TEST_CASE("what cannot be published at all says so") {
   const process_result separator = skald({"pub", "refused", "--key-separator", "|"}, "none\n");
   CHECK(separator.exit_code == 1);
   CHECK(contains(separator.errors,
-                 "refused: standard input: line 1: has no key separator '|'; nothing was acknowledged"));
+                 "refused: standard input: line 1: no key separator '|' in it; nothing was acknowledged"));
   const process_result partition = skald({"pub", "refused", "m", "--partition", "2"});
   CHECK(partition.exit_code == 1);
   CHECK(contains(partition.errors,
@@ -224,6 +224,22 @@ TEST_CASE("an interrupted publish flushes what it read and says what that was") 
   CHECK(ended.exit_code == 130);
   CHECK(ended.errors == "skald: interrupted: interrupted; lines 1-2 acknowledged\n");
   CHECK(contents("interrupted") == "one\ntwo\n");
+}
+
+TEST_CASE("to programs, an interruption has failed at no line") {
+  create_topic("interrupted.json");
+  running_skald pub({"pub", "interrupted.json", "--output", "json"});
+  running_skald sub({"sub", "interrupted.json", "--from", "earliest", "--count", "1"});
+  REQUIRE(pub.write("one\n"));
+  CHECK(sub.wait().exit_code == 0);
+  pub.send_signal(SIGINT);
+  REQUIRE(pub.wait_output("\n"));
+  const process_result ended = pub.wait();
+  CHECK(ended.exit_code == 130);
+  const auto failed = json::parse(ended.output).at("failed");
+  CHECK(failed.at("first_line").is_null());
+  CHECK(failed.at("last_line").is_null());
+  CHECK(failed.at("message") == "interrupted");
 }
 
 TEST_CASE("a subscription says when the broker is gone, and when it is back") {

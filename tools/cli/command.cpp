@@ -1,5 +1,10 @@
 #include "tools/cli/command.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <skald/protocol/topic_name.hpp>
+#include <utility>
+
 #include "tools/cli/text_encoding.hpp"
 
 namespace skald::cli {
@@ -25,7 +30,10 @@ error about(const std::string& topic, const error& failed) {
   if (message.find("'" + topic + "'") == std::string::npos) {
     message = "topic '" + printable(topic) + "': " + message;
   }
-  if (failed.code() == errc::unknown_topic) message += "; create it with: skald topic create " + topic;
+  if (failed.code() == errc::unknown_topic) {
+    const result<> possible = protocol::check_topic_name(topic);
+    message += possible ? "; create it with: skald topic create " + topic : ": " + possible.error().message;
+  }
   return {static_cast<errc>(failed.code().value()), message};
 }
 
@@ -34,6 +42,28 @@ command_error to_command_error(const error& failed) {
   if (is(errc::cannot_connect)) return {exit_code::cannot_connect, failed.message()};
   if (is(errc::deadline_exceeded)) return {exit_code::timed_out, failed.message()};
   return {exit_code::failed, failed.message()};
+}
+
+CLI::Validator whole_number(std::uint64_t min, std::uint64_t max) {
+  const auto check = [min, max](const std::string& text) -> std::string {
+    std::uint64_t number = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = end == text.data() + text.size() && failed != std::errc::invalid_argument;
+    if (!whole) return "'" + printable(text) + "' is not a whole number";
+    if (failed == std::errc() && number >= min && number <= max) return {};
+    return text + " is out of range; it must be from " + std::to_string(min) + " to " + std::to_string(max);
+  };
+  return {check, ""};
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  const auto check = [words = std::move(words)](const std::string& text) -> std::string {
+    if (std::ranges::find(words, text) != words.end()) return {};
+    std::string list;
+    for (const std::string& each : words) list += (list.empty() ? "" : ", ") + each;
+    return "'" + printable(text) + "' is none of " + list;
+  };
+  return {check, ""};
 }
 
 }  // namespace skald::cli

@@ -3,8 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <skald/blocking_client.hpp>
 
@@ -54,6 +58,10 @@ auto about_topic(const std::string& topic, Work work) {
     throw about(topic, failed);
   }
 }
+
+// For CLI::Option::check(): what is not such a number, or none of these words, is a usage error in our words.
+CLI::Validator whole_number(std::uint64_t min, std::uint64_t max = std::numeric_limits<std::uint32_t>::max());
+CLI::Validator one_of(std::vector<std::string> words);
 
 // Declares an option whose text `parse` turns into a result<T>; a failure is a usage error.
 template <class T, class Parse>

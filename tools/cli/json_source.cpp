@@ -25,7 +25,7 @@ class json_source final : public record_source {
       if (const read_status status = reader_.next(line); status != read_status::ready) return status;
     } while (line.find_first_not_of(" \t\r") == std::string_view::npos);
     const json::object* fields = parse(line).if_object();
-    if (fields == nullptr) fail("is not a JSON object");
+    if (fields == nullptr) fail("not a JSON object");
     decoded_.clear();
     record.line = reader_.line_number();
     record.key.reset();
@@ -55,8 +55,8 @@ class json_source final : public record_source {
     if (!error) parser_.finish(error);
     if (error) {
       if (!is_utf8(line)) fail("is not UTF-8; write bytes as key_base64 and value_base64");
-      if (error == json::error::incomplete) fail("is not JSON: it ends before it is complete");
-      fail("is not JSON: " + error.message() + " at column " + std::to_string(consumed + 1));
+      if (error == json::error::incomplete) fail("not JSON: it ends before it is complete");
+      fail("not JSON: " + error.message() + " at column " + std::to_string(consumed + 1));
     }
     return document_.emplace(parser_.release());
   }

@@ -55,6 +55,13 @@ class help_formatter final : public CLI::Formatter {
     label("SUBCOMMAND", "COMMAND");
     label("REQUIRED", "");
   }
+  // "--follow,--no-follow" rather than with "{false}" behind it.
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    constexpr std::string_view negation = "{false}";
+    std::string name = Formatter::make_option_name(option, is_positional);
+    if (const std::size_t at = name.find(negation); at != std::string::npos) name.erase(at, negation.size());
+    return name;
+  }
   std::string make_footer(const CLI::App* app) const override {
     if (app->get_parent() == nullptr) return Formatter::make_footer(app);
     return Formatter::make_footer(app) + std::string(shared_options);
@@ -102,12 +109,18 @@ exit_code run(int argc, char** argv) {
   app.add_option("-b,--broker", globals.broker, "The broker's address [127.0.0.1:7411]")
       ->envname("SKALD_BROKER")
       ->type_name("HOST:PORT");
-  add_parsed_option(app, "--timeout", globals.timeout, parse_duration,
+  const auto parse_timeout = [](const std::string& text) -> skald::result<std::chrono::milliseconds> {
+    auto parsed = parse_duration(text);
+    if (parsed && parsed->count() == 0)
+      return skald::failure{skald::errc::invalid_request, "it must be more than 0"};
+    return parsed;
+  };
+  add_parsed_option(app, "--timeout", globals.timeout, parse_timeout,
                     "How long to wait for each answer of the broker [10s]", "DURATION");
   app.add_option_function<std::string>(
          "--output", [&](const std::string& name) { globals.json = name == "json"; },
          "text for people, json for programs [text]")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(one_of({"text", "json"}))
       ->type_name("FORMAT");
   app.add_flag("-q,--quiet", globals.quiet, "No progress, no notices; errors are still written");
 

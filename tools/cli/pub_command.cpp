@@ -157,8 +157,9 @@ json::object report_json(const pub_options& options, const publisher& to, const 
                       {"acknowledged_lines", std::move(ranges)},
                       {"failed", nullptr}};
   if (stopped) {
-    object["failed"] = {{"first_line", stopped->lines.first},
-                        {"last_line", stopped->lines.last},
+    const auto number = [](std::uint64_t line) { return line == 0 ? json::value() : json::value(line); };
+    object["failed"] = {{"first_line", number(stopped->lines.first)},
+                        {"last_line", number(stopped->lines.last)},
                         {"message", stopped->reason}};
   }
   return object;
@@ -260,10 +261,12 @@ void add_format_options(CLI::App& command, pub_options& options) {
                                                               {"disk", durability::disk}};
   const auto add = [&command](const std::string& name, auto& into, const auto& names, const std::string& text,
                               const std::string& type) {
+    std::vector<std::string> words;
+    for (const auto& [word, meaning] : names) words.push_back(word);
     command
         .add_option_function<std::string>(
             name, [&into, &names](const std::string& chosen) { into = names.at(chosen); }, text)
-        ->check(CLI::IsMember(names))
+        ->check(one_of(words))
         ->type_name(type);
   };
   add("--input", options.input, inputs, "lines, json or raw; see below [lines]", "FORMAT");
@@ -292,7 +295,7 @@ void add_pub_command(CLI::App& app, const global_options& globals, action& chose
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_option("-p,--partition", options->partition, "The partition of every record that names none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->type_name("N");
   add_parsed_option(*command, "--timestamp", options->time, parse_timestamp,
                     "The timestamp of every record that has none [when it is read]", "TIME");

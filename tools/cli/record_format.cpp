@@ -54,10 +54,8 @@ result<record_format> record_format::parse(std::string_view name) {
   if (name == "raw") return record_format(raw{});
   if (name == "json") return record_format(json{});
   if (name.find_first_of("%\\") == std::string_view::npos) {
-    return failure{
-        errc::invalid_request,
-        "'" + printable(name) +
-            "' is neither text, json or raw nor a template such as '%k: %v'; see skald sub --help"};
+    return failure{errc::invalid_request,
+                   "'" + printable(name) + "' is neither text, json or raw nor a template such as '%k: %v'"};
   }
   auto parsed = message_template::parse(name);
   if (!parsed) return parsed.error();

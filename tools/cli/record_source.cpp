@@ -12,7 +12,7 @@ void split_line(std::string_view line, const std::string& key_separator, input_r
   if (!key_separator.empty()) {
     const std::size_t at = line.find(key_separator);
     if (at == std::string_view::npos) {
-      throw input_error(record.line, "has no key separator '" + printable(key_separator) + "'");
+      throw input_error(record.line, "no key separator '" + printable(key_separator) + "' in it");
     }
     record.key = line.substr(0, at);
     line.remove_prefix(at + key_separator.size());

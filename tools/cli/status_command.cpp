@@ -110,7 +110,7 @@ void add_ping_command(CLI::App& app, const global_options& globals, action& chos
   CLI::App* command = app.add_subcommand("ping", "Measure how fast the broker answers")->group("Commands");
   const auto count = std::make_shared<unsigned>(1);
   command->add_option("--count", *count, "How many times, one after the other [1]")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->type_name("N");
   command->footer(
       "Exits with 0 when the broker answers, with 3 when there is none: a health check.\n\n"

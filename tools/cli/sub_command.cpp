@@ -278,10 +278,10 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
   command->add_option("-p,--partition", options->partitions, "Only these partitions, as in 0,3")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->type_name("N");
   command->add_option("-n,--count", options->count, "End after so many records")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
       ->type_name("N");
   command->add_flag("--follow,!--no-follow", options->follow,
                     "Wait for what is to come (default), or end with what was there at the start");

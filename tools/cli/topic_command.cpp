@@ -45,7 +45,7 @@ result<std::uint32_t> parse_small_size(const std::string& text) {
 
 void add_settings(CLI::App& command, topic_settings& settings) {
   command.add_option("--partitions", settings.partitions, "How many partitions; can grow, never shrink")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->type_name("N");
   add_parsed_option(command, "--retention-bytes", settings.retention_bytes, limit_parser(parse_size),
                     "Keep about so much of each partition; older records go", "SIZE");
@@ -301,7 +301,7 @@ void add_topic_command(CLI::App& app, const global_options& globals, action& cho
   add_name(*alter, *options);
   add_settings(*alter, options->settings);
   alter->callback([&globals, &chosen, options] {
-    if (is_empty(options->settings)) throw CLI::RequiredError("At least one setting");
+    if (is_empty(options->settings)) throw CLI::RequiredError("a setting");
     chosen = [&globals, options] {
       blocking_client broker = connect(globals);
       about_topic(options->name, [&] { broker.alter_topic(options->name, options->settings); });
