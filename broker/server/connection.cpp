@@ -66,14 +66,19 @@ bool connection::has_memory() {
   return receiver_.has_space_for_frame() || memory.has_room_to_finish() || worker_.may_finish(*this);
 }
 
+// What a frame took stays counted: while frames that do not get ahead use up the memory, they are to be let
+// go.
 void connection::resume() {
   starved_ = false;
-  input_wanted();
+  if (waiting_readable_) return;
+  last_received_ = worker_.host().now();
+  wait_readable();
 }
 
 void connection::input_wanted() {
   if (waiting_readable_ || starved_) return;
-  last_received_ = worker_.host().now();  // silence while we did not read is not the client's
+  // Neither silence nor an unfinished frame is the client's doing while we did not read.
+  frame_began_ = last_received_ = worker_.host().now();
   wait_readable();
 }
 
@@ -93,6 +98,7 @@ void connection::on_readable() {
     if (!may_read()) return;
     if (!(phase_ == phase::lingering ? drop_input() : read_some())) return wait_readable();
   }
+  if (waiting_readable_) return;  // what was taken has been answered at once, and asked for more
   waiting_readable_ = true;
   asio::post(worker_.runs_on().context(), [self = shared_from_this()] {
     self->waiting_readable_ = false;
@@ -222,6 +228,7 @@ void connection::hang_up(errc code, const std::string& why) {
   connection_noise().log("{}: {}", peer(), why);
   session_->hang_up(code, why);
   receiver_.clear();
+  worker_.has_finished(*this);  // it lingers without memory, so others need not wait for its end
 }
 
 void connection::linger() {
@@ -259,12 +266,16 @@ void connection::sweep(clock::time_point now) {
                            is.write_timeout.count());
     return close();
   }
-  if (session_->finished() || starved_ || !session_->wants_input()) return;
+  if (session_->finished() || !session_->wants_input()) return;
+  // Who waits for memory is not late, unless with a part of a frame: that is what uses the memory up.
+  if (starved_ && !receiver_.in_frame()) return;
   if (!session_->greeted()) {
     if (now - opened_ >= is.hello_timeout) hang_up(errc::deadline_exceeded, "no Hello came in time");
   } else if (receiver_.in_frame() && now - frame_began_ >= is.frame_timeout) {
-    hang_up(errc::deadline_exceeded, "a frame took too long to arrive; is the network that slow?");
-  } else if (now - last_received_ >= is.idle_timeout) {
+    hang_up(errc::deadline_exceeded, starved_
+                                         ? "a frame took too long to arrive, and others wait for its memory"
+                                         : "a frame took too long to arrive; is the network that slow?");
+  } else if (!starved_ && now - last_received_ >= is.idle_timeout) {
     hang_up(errc::deadline_exceeded, "nothing was heard for the idle timeout; send Ping before it runs out");
   }
 }

@@ -55,13 +55,17 @@ class raw_client {
     return true;
   }
   template <class Build>
-  bool send(std::uint64_t id, Build build, const bytes& payload = {}) {
+  bytes frame(std::uint64_t id, Build build, const bytes& payload = {}) {
     auto& builder = writer_.begin();
     const auto body = build(builder);
     const auto front = writer_.finish(id, body, payload.size());
     bytes all(front.begin(), front.end());
     all.insert(all.end(), payload.begin(), payload.end());
-    return send_bytes(all);
+    return all;
+  }
+  template <class Build>
+  bool send(std::uint64_t id, Build build, const bytes& payload = {}) {
+    return send_bytes(frame(id, std::move(build), payload));
   }
 
   // The next frame; nothing when the broker has closed the connection.
@@ -115,8 +119,9 @@ class raw_client {
     });
     REQUIRE(is.type() == wire::Body::Ok);
   }
-  bool send_publish(std::uint64_t id, const std::string& topic, std::uint32_t partition, const bytes& batch) {
-    return send(
+  bytes publish_frame(std::uint64_t id, const std::string& topic, std::uint32_t partition,
+                      const bytes& batch) {
+    return frame(
         id,
         [&](auto& b) {
           const auto append = wire::CreateAppend(b, b.CreateString(topic), partition,
@@ -124,6 +129,9 @@ class raw_client {
           return wire::CreatePublish(b, b.CreateVector(std::vector{append}));
         },
         batch);
+  }
+  bool send_publish(std::uint64_t id, const std::string& topic, std::uint32_t partition, const bytes& batch) {
+    return send_bytes(publish_frame(id, topic, partition, batch));
   }
   // The offset that a publish got.
   std::int64_t publish(const std::string& topic, const bytes& batch) {

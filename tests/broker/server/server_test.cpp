@@ -132,6 +132,28 @@ TEST_CASE("a client that does not say hello, or not all of a frame, or nothing, 
   CHECK(idle.reason() == errc::deadline_exceeded);
 }
 
+TEST_CASE("a frame may take as long as the broker itself does not read it") {
+  running on;
+  on.settings.session.frame_timeout = milliseconds(1000);
+  on.settings.session.requests_in_flight_max = 1;
+  on.start();
+  raw_client one = on.client();
+  one.create("orders");
+  // A long poll holds reading back while half a publish has arrived.
+  REQUIRE(one.send(7, [](auto& b) {
+    const auto topic = b.CreateString("orders");
+    return wire::CreateFetch(b, topic, 0, 0, 1u << 20, 1, 1500);
+  }));
+  const bytes frame = one.publish_frame(8, "orders", 0, make_batch({"a"}));
+  const auto half = std::span(frame).first(frame.size() / 2);
+  REQUIRE(one.send_bytes(half));
+  CHECK(one.answer(7).type() == wire::Body::FetchOk);
+  pollfd hung_up{one.descriptor(), POLLIN, 0};
+  CHECK(::poll(&hung_up, 1, 400) == 0);
+  REQUIRE(one.send_bytes(std::span(frame).subspan(half.size())));
+  CHECK(one.answer(8).type() == wire::Body::PublishOk);
+}
+
 TEST_CASE("pings keep a connection") {
   running on;
   on.settings.session.idle_timeout = milliseconds(1'000);
