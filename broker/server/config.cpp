@@ -7,6 +7,11 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <cctype>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "broker/server/units.hpp"
 
 namespace skald::server {
 
@@ -79,11 +84,13 @@ class loader {
     const auto at = [&](const toml::source_position& position) {
       return fmt::format("{}:{}:{}", path.string(), position.line, position.column);
     };
-    if (::access(path.c_str(), R_OK) != 0) {
-      out_.errors.push_back(
-          fmt::format("{}: {}", path.string(), std::error_code(errno, std::system_category()).message()));
-      return;
-    }
+    const auto unreadable = [&](std::error_code why) {
+      out_.errors.push_back(fmt::format("{}: {}", path.string(), why.message()));
+    };
+    if (::access(path.c_str(), R_OK) != 0) return unreadable({errno, std::system_category()});
+    // Reading one would give an empty file.
+    if (std::filesystem::is_directory(path))
+      return unreadable(std::make_error_code(std::errc::is_a_directory));
     toml::table table;
     try {
       table = toml::parse_file(path.string());
@@ -91,11 +98,24 @@ class loader {
       out_.errors.push_back(fmt::format("{}: {}", at(failed.source().begin), failed.description()));
       return;
     }
-    for (const auto& [key, node] : table) {
+    // In the order of the file, which the table is not in.
+    std::vector<std::pair<const toml::key*, const toml::node*>> entries;
+    for (const auto& [key, node] : table) entries.emplace_back(&key, &node);
+    std::sort(entries.begin(), entries.end(), [](const auto& one, const auto& other) {
+      const auto place = [](const auto& entry) {
+        const toml::source_position& begin = entry.first->source().begin;
+        return std::pair(begin.line, begin.column);
+      };
+      return place(one) < place(other);
+    });
+    for (const auto& [key_of, node_of] : entries) {
+      const toml::key& key = *key_of;
+      const toml::node& node = *node_of;
       const setting* const is = find_setting(key.str());
       if (is == nullptr) {
-        out_.errors.push_back(fmt::format("{}: there is no setting '{}'; skaldd --help lists all",
-                                          at(key.source().begin), key.str()));
+        out_.errors.push_back(
+            fmt::format("{}: there is no setting '{}'; {}", at(key.source().begin), key.str(),
+                        node.is_table() ? "settings stand in no [table]" : "skaldd --help lists all"));
       } else if (const auto value = written(node, is->kind)) {
         apply(*is, at(node.source().begin), *value);
       } else {
@@ -127,6 +147,12 @@ class loader {
           "listen: {} can be reached from other machines, and there is no authentication yet; say "
           "--allow-insecure if that is what you want",
           is.listen_address));
+    }
+    constexpr std::uint64_t page_bytes = 4096;
+    if (is.shard.journal.segment_bytes % page_bytes != 0) {
+      out_.errors.push_back(
+          fmt::format("segment_bytes: it must be a multiple of {}, as {} is", page_bytes,
+                      show_bytes(is.shard.journal.segment_bytes / page_bytes * page_bytes)));
     }
     if (is.memory_bytes_max < 4 * std::uint64_t{is.session.frames.frame_bytes_max}) {
       out_.errors.push_back("memory_bytes_max: it must be at least 4 times frame_bytes_max");

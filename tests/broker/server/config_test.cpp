@@ -59,7 +59,8 @@ TEST_CASE("mistakes in the file are reported with line and column") {
       {"listen = \"nowhere\"\n", ":1:10: listen: 'nowhere' is not an address"},
       {"log_level = \"loud\"\n", ":1:13: log_level: 'loud' is not one of"},
       {"threads = = 2\n", ":1:11: "},
-      {"[section]\nthreads = 2\n", ":1:2: there is no setting 'section'"}};
+      {"[section]\nthreads = 2\n", ":1:2: there is no setting 'section'; settings stand in no [table]"},
+      {"segment_bytes = 8388609\n", "segment_bytes: it must be a multiple of 4096, as 8MiB is"}};
   for (const auto& [text, expected] : all) {
     CAPTURE(text);
     const auto loaded = load_file(text);
@@ -68,8 +69,10 @@ TEST_CASE("mistakes in the file are reported with line and column") {
   }
 }
 
-TEST_CASE("all mistakes are reported, not just the first") {
-  CHECK(load_file("thread = 1\nthreads = \"a\"\nlisten = 7\n").errors.size() == 3);
+TEST_CASE("all mistakes are reported, not just the first, and in the order of the file") {
+  const auto loaded = load_file("threads = \"a\"\nlisten = 7\na_typo = 1\n");
+  REQUIRE(loaded.errors.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(loaded.errors[i].starts_with(":" + std::to_string(i + 1) + ":"));
 }
 
 TEST_CASE("mistakes elsewhere name the variable or the flag") {
@@ -97,6 +100,12 @@ TEST_CASE("a missing file and a missing data directory are errors") {
   REQUIRE(loaded.errors.size() == 1);
   CHECK(loaded.errors[0].starts_with("/nonexistent/skald.toml: "));
   CHECK(load_config({}).errors.size() == 1);
+}
+
+TEST_CASE("a directory is no configuration file") {
+  const auto loaded = load_config({"/tmp", {}, {{"data_dir", "d"}}});
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK(loaded.errors[0] == "/tmp: Is a directory");
 }
 
 TEST_CASE("the configuration is shown as a file that loads as the same") {
