@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "broker/offline_commands.hpp"
 #include "broker/server/config.hpp"
@@ -74,17 +75,70 @@ int serve(const server::daemon_config& config) {
   return in_time ? exit_ok : exit_failed;
 }
 
+// How the help names the value of a setting.
+std::string value_name(const server::setting& of) {
+  switch (of.kind) {
+    case server::setting_kind::number:
+      return "N";
+    case server::setting_kind::bytes:
+      return "SIZE";
+    case server::setting_kind::duration:
+      return "DURATION";
+    case server::setting_kind::text:
+    case server::setting_kind::flag:
+      break;
+  }
+  if (of.name == "data_dir") return "DIR";
+  return of.name == "listen" ? "ADDRESS:PORT" : "NAME";
+}
+
+// As the help shows it: without the quotes of the file.
+std::string default_value(const server::setting& of) {
+  std::string shown = of.show(server::daemon_config());
+  std::erase(shown, '"');
+  return shown;
+}
+
 void add_settings(CLI::App& app, std::map<std::string, std::string>& flags) {
   for (const server::setting& one : server::all_settings()) {
     const auto keep = [&flags, name = one.name](const std::string& value) { flags[name] = value; };
-    const std::string help = fmt::format("{} [{}]", one.help, one.variable());
     if (one.kind == server::setting_kind::flag) {
-      app.add_flag_callback(one.flag(), [keep] { keep("true"); }, help);
-    } else {
-      app.add_option_function<std::string>(one.flag(), keep, help);
+      app.add_flag_callback(one.flag(), [keep] { keep("true"); }, one.help);
+      continue;
     }
+    const std::string otherwise = default_value(one);
+    const std::string help = otherwise.empty() ? one.help : fmt::format("{} [{}]", one.help, otherwise);
+    app.add_option_function<std::string>(one.flag(), keep, help)->type_name(value_name(one));
   }
 }
+
+// A mistake on the command line, in one line. CLI11 does not say which command did not expect what.
+std::string describe(const CLI::ParseError& mistake, const CLI::App& app) {
+  std::string command = app.get_name();
+  std::vector<std::string> unexpected = app.remaining();
+  for (const CLI::App* one : app.get_subcommands()) {
+    command += " " + one->get_name();
+    const std::vector<std::string> more = one->remaining();
+    unexpected.insert(unexpected.end(), more.begin(), more.end());
+  }
+  const bool extra = mistake.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  const std::string what = extra && !unexpected.empty()
+                               ? fmt::format("unexpected argument '{}'", unexpected.front())
+                               : mistake.what();
+  return fmt::format("{}; see {} --help", what, command);
+}
+
+constexpr const char* footer =
+    R"(Each setting is also an environment variable, as in SKALD_DATA_DIR, and a line of the TOML file, as in
+data_dir = "/var/lib/skald". A flag wins over the environment, that over the file.
+
+Examples:
+  skaldd --data-dir /var/lib/skald
+  skaldd --config /etc/skald.toml --check-config
+  skaldd verify --data-dir /var/lib/skald
+
+Exit status: 0 stopped in order, 1 could not start or not everything was finished in time, 2 usage or
+configuration, 70 the disk failed to keep what was written.)";
 
 int run(int argc, char** argv) {
   CLI::App app(
@@ -93,14 +147,21 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "skaldd " SKALD_VERSION);
   command_line given;
   std::string file;
-  auto* const config_option = app.add_option("--config", file, "A TOML file of settings [SKALD_CONFIG]");
+  app.get_formatter()->column_width(34);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.get_formatter()->label("REQUIRED", "");
+  app.footer(footer);
+  auto* const config_option =
+      app.add_option("--config", file, "A TOML file of settings [SKALD_CONFIG]")->type_name("FILE");
   app.add_flag("--check-config", given.check_config, "Print the effective configuration and exit");
   add_settings(app, given.sources.flags);
   const skald::offline_commands offline(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& end) {
-    return app.exit(end) == 0 ? exit_ok : exit_bad_usage;
+    if (end.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(end);
+    fmt::print(stderr, "skaldd: {}\n", describe(end, app));
+    return exit_bad_usage;
   }
   if (const auto done = offline.run()) return *done;
 

@@ -111,7 +111,9 @@ TEST_CASE("a mistake in the configuration ends with 2 and its place") {
   CHECK(refused.errors.find(file.string() + ":2:11: threads") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(in.path() / "data"));
 
-  CHECK(run_process(program, {"--no-such-flag"}).exit_code == 2);
+  const process_result unknown = run_process(program, {"--no-such-flag"});
+  CHECK(unknown.exit_code == 2);
+  CHECK(unknown.errors == "skaldd: unexpected argument '--no-such-flag'; see skaldd --help\n");
   CHECK(start(in.path(), {"--listen", "0.0.0.0:0"}).exit_code == 2);
 }
 
@@ -154,6 +156,10 @@ TEST_CASE("verify finds nothing wrong with what a killed broker left, and dump s
   CHECK(dumped.exit_code == 0);
   CHECK(dumped.output.find("\"orders\"") != std::string::npos);
   CHECK(run_process(program, {"dump", "--data-dir", (in.path() / "none").string()}).exit_code == 1);
+  const process_result unknown = run_process(program, {"dump", "--data-dir", in.path().string(), "topic"});
+  CHECK(unknown.exit_code == 2);
+  CHECK(unknown.errors.starts_with("skaldd: SECTION: 'topic' is none of meta, topics, "));
+  CHECK(unknown.errors.ends_with("; see skaldd dump --help\n"));
 }
 
 }  // namespace skald::tests
