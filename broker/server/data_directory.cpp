@@ -14,6 +14,8 @@
 #include <system_error>
 #include <utility>
 
+#include "broker/base/disk.hpp"
+
 namespace skald::server {
 
 namespace {
@@ -51,6 +53,7 @@ void write_durably(const std::filesystem::path& path, const std::string& text) {
 }  // namespace
 
 data_directory::data_directory(std::filesystem::path path, when_missing then) : path_(std::move(path)) {
+  if (!path_.has_filename()) path_ = path_.parent_path();  // it was written with a slash at its end
   if (then == when_missing::create) {
     make();
   } else if (std::error_code unknown; !std::filesystem::exists(path_ / "FORMAT", unknown)) {
@@ -59,9 +62,7 @@ data_directory::data_directory(std::filesystem::path path, when_missing then) : 
   lock();
   try {
     read_format();
-    std::error_code failed;
-    std::filesystem::create_directories(shard_path(), failed);
-    if (failed) {
+    if (const std::error_code failed = native_disk().make_directory(shard_path())) {
       throw error(errc::storage_error,
                   fmt::format("cannot make {}: {}", shard_path().string(), failed.message()));
     }
@@ -77,9 +78,10 @@ data_directory::~data_directory() {
 
 void data_directory::make() const {
   const std::filesystem::path parent = std::filesystem::absolute(path_).parent_path();
-  std::error_code failed;
-  std::filesystem::create_directories(parent, failed);
-  if (!failed && ::mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) {
+  std::error_code failed = native_disk().make_directory(parent);
+  if (!failed && ::mkdir(path_.c_str(), 0700) == 0) {
+    failed = native_disk().sync_directory(parent);
+  } else if (!failed && errno != EEXIST) {
     failed.assign(errno, std::system_category());
   }
   if (!failed && !std::filesystem::is_directory(path_, failed) && !failed) {

@@ -31,14 +31,15 @@ std::uint64_t proposal::bytes() const {
 
 // ---- life ----
 
-shard::impl::own_parts shard::impl::make_parts(const options& with) {
+shard::impl::own_parts shard::impl::make_parts(const options& with, disk& on) {
   const std::filesystem::path directory = with.directory / "state";
-  std::error_code failed;
-  std::filesystem::create_directories(directory, failed);
-  if (failed)
+  if (const auto failed = on.make_directory(directory))
     throw error(errc::storage_error, "cannot create " + directory.string() + ": " + failed.message());
-  return {std::make_unique<state::lmdb_store>(directory, with.state_map_bytes),
-          std::make_unique<background_thread>()};
+  auto store = std::make_unique<state::lmdb_store>(directory, with.state_map_bytes);
+  // LMDB syncs its file, but not the directory that it may just have made it in.
+  if (const auto failed = on.sync_directory(directory))
+    throw error(errc::storage_error, "cannot sync " + directory.string() + ": " + failed.message());
+  return {std::move(store), std::make_unique<background_thread>()};
 }
 
 shard::impl::impl(options with, disk& on, wall_clock& clock, executor& runs_on,
@@ -262,7 +263,7 @@ void shard::impl::complete(const proposer& who, effect what) {
 
 shard::shard(options with, disk& on, wall_clock& clock, executor& runs_on,
              std::function<void(const std::string&)> fatal) {
-  impl::own_parts own = impl::make_parts(with);
+  impl::own_parts own = impl::make_parts(with, on);
   const parts uses{*own.store, *own.worker, journal::driven_by::threads};
   impl_ = std::make_unique<impl>(std::move(with), on, clock, runs_on, std::move(fatal), std::move(own), uses);
 }

@@ -59,7 +59,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   impl(options with, disk& on, wall_clock& clock, executor& runs_on,
        std::function<void(const std::string&)> fatal, own_parts own, parts uses);
   ~impl();
-  static own_parts make_parts(const options& with);
+  static own_parts make_parts(const options& with, disk& on);
 
   // ---- life ----
   void start();

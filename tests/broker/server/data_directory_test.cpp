@@ -37,7 +37,8 @@ TEST_CASE("a data directory is made, private, and keeps its identity") {
   const auto path = in.path / "a" / "b";
   std::string id;
   {
-    const data_directory made(path);
+    const data_directory made(path / "");
+    CHECK(made.path() == path);
     id = made.broker_id();
     CHECK(id.size() == 32);
     CHECK(std::filesystem::is_directory(made.shard_path()));
