@@ -135,7 +135,8 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   std::deque<proposal> held_;      // until a flush has caught up
   std::atomic<std::uint64_t> held_bytes_{0};
   bool broken_ = false;
-  bool warned_of_full_ = false;
+  bool warned_of_full_ = false;        // of the journal
+  bool warned_of_full_state_ = false;  // likewise, of the state
 
   bool stopping_ = false;
   bool final_flush_done_ = false;

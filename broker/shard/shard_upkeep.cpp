@@ -45,6 +45,8 @@ void shard::impl::tick() {
 
 void shard::impl::on_flushed(const state::frozen_tables& stored) {
   since_flush_ = {};
+  if (std::exchange(warned_of_full_state_, false))
+    options_.warn("there is room on disk for the state again: publishing goes on");
   // Space comes back only now: before the store knew that a segment holds nothing, a crash would have brought
   // back rows that point into it.
   for (const journal::generation segment : journal_.segments()) {
@@ -66,7 +68,9 @@ void shard::impl::on_flush_failed(const skald::failure& why) {
     broken_ = true;
     return fatal_(why.message);
   }
-  options_.warn(why.message + "; publishing is refused until there is room");
+  // It is tried again every second, which the operator need not hear.
+  if (!std::exchange(warned_of_full_state_, true))
+    options_.warn(why.message + "; publishing is refused until there is room");
   for (const proposal& held : std::exchange(held_, {})) {
     held_bytes_ -= held.bytes();
     for (const proposer& who : held.proposers) {

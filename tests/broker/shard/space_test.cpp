@@ -165,8 +165,12 @@ TEST_CASE("a state that cannot be written for want of space refuses publishing u
   CHECK(s.append("t", 0, "y").why.code == errc::storage_full);
   CHECK(s.read("t").size() == 1);
   CHECK(s.fatal.empty());
+  s.pass(seconds(10));
+  CHECK(s.warnings.size() == 1);  // however often it was tried in vain
   s.store.fail_with(errc::ok);
   s.pass(seconds(2));
+  REQUIRE(s.warnings.size() == 2);
+  CHECK(s.warnings[1].find("room on disk for the state again") != std::string::npos);
   CHECK_FALSE(s.append("t", 0, "y").why);
   CHECK(s.read("t").size() == 2);
 }
