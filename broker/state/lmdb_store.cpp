@@ -1,8 +1,11 @@
 #include "broker/state/lmdb_store.hpp"
 
+#include <boost/endian/conversion.hpp>
 #include <cerrno>
+#include <span>
 #include <utility>
 
+#include "skald/protocol/crc32c.hpp"
 #include "skald/protocol/error.hpp"
 
 namespace skald::state {
@@ -38,6 +41,13 @@ errc kind_of(int code) {
   throw error(kind_of(code), what + ": " + mdb_strerror(code));
 }
 
+constexpr std::size_t checksum_bytes = 4;
+
+std::uint32_t checksum_of(std::string_view key, std::string_view value) {
+  using protocol::crc32c;
+  return crc32c(std::as_bytes(std::span(value)), crc32c(std::as_bytes(std::span(key))));
+}
+
 struct abort_transaction {
   void operator()(MDB_txn* transaction) const noexcept { mdb_txn_abort(transaction); }
 };
@@ -51,7 +61,8 @@ std::string_view to_string(table_id table) noexcept {
 
 class lmdb_store::lmdb_cursor final : public cursor {
  public:
-  lmdb_cursor(const lmdb_store& in, table_id table) : store_(in), transaction_(in.begin_read()) {
+  lmdb_cursor(const lmdb_store& in, table_id table)
+      : store_(in), table_(table), transaction_(in.begin_read()) {
     const int code = mdb_cursor_open(transaction_, in.tables_[static_cast<std::size_t>(table)], &cursor_);
     if (code == 0) return;
     in.end_read(transaction_);
@@ -76,7 +87,7 @@ class lmdb_store::lmdb_cursor final : public cursor {
   }
   bool next() override { return move(MDB_NEXT); }
   std::string_view key() const override { return as_view(key_); }
-  std::string_view value() const override { return as_view(value_); }
+  std::string_view value() const override { return store_.checked(table_, key(), as_view(value_)); }
 
  private:
   bool move(MDB_cursor_op how) {
@@ -86,6 +97,7 @@ class lmdb_store::lmdb_cursor final : public cursor {
   }
 
   const lmdb_store& store_;
+  table_id table_;
   MDB_txn* transaction_;
   MDB_cursor* cursor_ = nullptr;
   MDB_val key_{};
@@ -99,7 +111,11 @@ class lmdb_store::lmdb_writer final : public writer {
   void put(table_id table, std::string_view key, std::string_view value) override {
     if (failed_ != 0) return;
     MDB_val stored_key = as_value(key);
-    MDB_val stored_value = as_value(value);
+    stored_.resize(checksum_bytes);
+    boost::endian::store_little_u32(reinterpret_cast<unsigned char*>(stored_.data()),
+                                    checksum_of(key, value));
+    stored_ += value;
+    MDB_val stored_value = as_value(stored_);
     failed_ = mdb_put(transaction_, of(table), &stored_key, &stored_value, 0);
   }
   void erase(table_id table, std::string_view key) override {
@@ -115,6 +131,7 @@ class lmdb_store::lmdb_writer final : public writer {
 
   const lmdb_store& store_;
   MDB_txn* transaction_;
+  std::string stored_;  // kept for its capacity
   int failed_ = 0;
 };
 
@@ -152,6 +169,18 @@ std::string lmdb_store::where() const {
   return "cannot use the state in " + directory_.string();
 }
 
+std::string_view lmdb_store::checked(table_id table, std::string_view key, std::string_view stored) const {
+  if (stored.size() >= checksum_bytes) {
+    const std::string_view value = stored.substr(checksum_bytes);
+    const auto* sum = reinterpret_cast<const unsigned char*>(stored.data());
+    if (boost::endian::load_little_u32(sum) == checksum_of(key, value)) return value;
+  }
+  throw error(errc::storage_corrupt,
+              where() + ": a row of table " + std::string(to_string(table)) +
+                  " does not match its checksum; restore the data directory as a whole "
+                  "from a copy");
+}
+
 MDB_txn* lmdb_store::begin_read() const {
   if (MDB_txn* renewed = std::exchange(idle_read_, nullptr)) {
     const int code = mdb_txn_renew(renewed);
@@ -182,6 +211,7 @@ std::optional<std::string> lmdb_store::get(table_id table, std::string_view key)
   if (code == 0) found = as_view(stored_value);
   end_read(reading);
   if (code != 0 && code != MDB_NOTFOUND) fail(code, where());
+  if (found) found->erase(0, found->size() - checked(table, key, *found).size());
   return found;
 }
 

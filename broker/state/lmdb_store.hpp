@@ -1,6 +1,10 @@
 // The store in an LMDB environment: one file, a B+tree per table, crash-safe by itself (copy on write, full
 // sync at each commit).
 //
+// LMDB has no checksums, so each value lies behind a CRC32C (little-endian) of its key and itself: a bit that
+// flipped on the disk makes the row storage_corrupt when it is read, instead of something else than was
+// written.
+//
 // MDB_NOTLS, because read transactions belong to objects and not to threads. No MDB_WRITEMAP: a stray write
 // into memory must not reach the file. Never MDB_NOSYNC: the journal is recycled on the strength of a commit.
 #pragma once
@@ -42,6 +46,8 @@ class lmdb_store final : public store {
   struct read_transaction;
 
   std::string where() const;
+  // The value itself. Throws storage_corrupt when it is not what was written.
+  std::string_view checked(table_id table, std::string_view key, std::string_view stored) const;
   bool is_full(int code) const;
   MDB_txn* begin_read() const;
   void end_read(MDB_txn* transaction) const noexcept;

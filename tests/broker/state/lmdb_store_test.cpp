@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <random>
 
@@ -112,6 +114,41 @@ TEST_CASE("a file that is not LMDB's is refused") {
     FAIL("it was opened");
   } catch (const error& refused) {
     CHECK(refused.code() == errc::storage_corrupt);
+  }
+}
+
+TEST_CASE("a flipped bit in a stored value is corruption, however it is read") {
+  const testing::temporary_directory directory;
+  const std::string value = "a value that is easily found in the file";
+  {
+    put(*std::make_unique<lmdb_store>(directory.path(), map_bytes), "key", value);
+  }
+  const auto path = directory.path() / "data.mdb";
+  std::ifstream in(path, std::ios::binary);
+  const std::string sound((std::istreambuf_iterator<char>(in)), {});
+  const std::size_t begin = sound.find(value);
+  REQUIRE(begin != std::string::npos);
+  // The four bytes before the value are its checksum, those before it the key.
+  for (std::size_t at = begin - 4; at < begin + value.size(); ++at) {
+    std::string damaged = sound;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1 << at % 8);
+    std::ofstream(path, std::ios::binary) << damaged;
+    const lmdb_store store(directory.path(), map_bytes, lmdb_store::access::read_only);
+    const auto is_corrupt = [](const auto& read) {
+      try {
+        read();
+      } catch (const error& refused) {
+        return refused.code() == errc::storage_corrupt &&
+               refused.message().find("table batches") != std::string::npos;
+      }
+      return false;
+    };
+    CHECK(is_corrupt([&] { store.get(table_id::batches, "key"); }));
+    CHECK(is_corrupt([&] {
+      const auto rows = store.read(table_id::batches);
+      REQUIRE(rows->seek_at_or_after({}));
+      rows->value();
+    }));
   }
 }
 
