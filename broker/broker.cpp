@@ -1,5 +1,6 @@
 #include "skald/broker.hpp"
 
+#include <boost/asio/ip/address.hpp>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -18,6 +19,13 @@ server::server_settings settings_from(broker_options options) {
   if (options.segment_bytes < segment_bytes_min)
     throw error(errc::invalid_settings, "segment_bytes is " + std::to_string(options.segment_bytes) +
                                             "; it has to be a multiple of 4096 from 8 MiB to 2 GiB");
+  boost::system::error_code bad;
+  const auto listen = boost::asio::ip::make_address(options.listen_address, bad);
+  if (!bad && !listen.is_loopback() && !options.allow_insecure)
+    throw error(errc::invalid_settings,
+                "listen_address is " + options.listen_address +
+                    ", which other machines can reach, and there is no authentication "
+                    "yet; set allow_insecure if that is what you want");
   server::server_settings is;
   is.data_directory = std::move(options.data_directory);
   is.listen_address = std::move(options.listen_address);

@@ -24,6 +24,8 @@ namespace skald {
 struct broker_options {
   std::filesystem::path data_directory;
   std::string listen_address = "127.0.0.1";
+  // Wanted for an address that other machines can reach: there is no authentication or encryption yet.
+  bool allow_insecure = false;
   std::uint16_t port = 7411;                    // 0: any free one
   unsigned threads = 0;                         // network threads; 0: one for every two cores
   std::uint64_t segment_bytes = 128u << 20;     // of the journal; a multiple of 4096, 8 MiB to 2 GiB
