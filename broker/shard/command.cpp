@@ -104,6 +104,23 @@ any_offset write(FlatBufferBuilder& to, const relocated_command& c) {
                                     c.from.position));
 }
 
+flatbuffers::Offset<fb::GroupPositions> write(FlatBufferBuilder& to, const group_positions& of) {
+  const auto group = to.CreateString(of.group);
+  std::vector<fb::Position> list;
+  list.reserve(of.positions.size());
+  for (const group_position& one : of.positions) {
+    list.emplace_back(one.of.topic.value(), one.of.partition.value(), one.next.value());
+  }
+  return fb::CreateGroupPositions(to, group, to.CreateVectorOfStructs(list));
+}
+any_offset write(FlatBufferBuilder& to, const commit_positions_command& c) {
+  const auto positions = write(to, c.positions);
+  return as_any(fb::CreateCommitPositions(to, positions, ms(c.now)));
+}
+any_offset write(FlatBufferBuilder& to, const delete_group_command& c) {
+  return as_any(fb::CreateDeleteGroup(to, to.CreateString(c.group)));
+}
+
 // ---- reading ----
 
 state::partition_key partition_of(const auto& table) {
@@ -195,6 +212,21 @@ relocated_command read(const fb::Relocated& t) {
           {journal::generation(t.from_segment()), t.from_position()}};
 }
 
+group_positions read(const fb::GroupPositions& t) {
+  group_positions positions{.group = t.group()->str(), .positions = {}};
+  positions.positions.reserve(t.positions()->size());
+  for (const fb::Position* const one : *t.positions()) {
+    positions.positions.push_back({partition_of(*one), offset(one->next())});
+  }
+  return positions;
+}
+commit_positions_command read(const fb::CommitPositions& t) {
+  return {read(*t.positions()), at_ms(t.now_ms())};
+}
+delete_group_command read(const fb::DeleteGroup& t) {
+  return {t.group()->str()};
+}
+
 [[noreturn]] void corrupt() {
   throw error(errc::storage_corrupt, "a journal entry with a valid checksum holds no valid command");
 }
@@ -221,6 +253,10 @@ command read(const fb::Entry& entry) {
       return read(*entry.command_as_Commit());
     case fb::Command::ExpireCommitters:
       return read(*entry.command_as_ExpireCommitters());
+    case fb::Command::CommitPositions:
+      return read(*entry.command_as_CommitPositions());
+    case fb::Command::DeleteGroup:
+      return read(*entry.command_as_DeleteGroup());
     case fb::Command::NONE:
       corrupt();
   }

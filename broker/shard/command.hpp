@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "broker/shard/group_positions.hpp"
 #include "broker/shard/shard.hpp"
 #include "broker/state/rows.hpp"
 #include "skald/protocol/types.hpp"
@@ -76,15 +77,23 @@ struct expire_committers_command {
   producer_id first;
   producer_id last;
 };
+struct commit_positions_command {
+  group_positions positions;
+  timestamp now;
+};
+struct delete_group_command {
+  std::string group;
+};
 struct relocated_command {
   state::batch_key batch;
   std::uint32_t batch_bytes = 0;
   state::place_key from;
 };
 
-using command = std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
-                             init_producer_command, trim_command, expire_producers_command, relocated_command,
-                             commit_command, expire_committers_command>;
+using command =
+    std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
+                 init_producer_command, trim_command, expire_producers_command, relocated_command,
+                 commit_command, expire_committers_command, commit_positions_command, delete_group_command>;
 
 // Writes commands as the head of a journal entry. Reuses its buffer: have one per thread.
 class command_encoder {

@@ -13,9 +13,9 @@ namespace skald::shard {
 
 namespace {
 
-constexpr std::array<std::string_view, 11> all_sections = {
-    "meta",    "topics", "partitions",  "batches",    "producers", "segments",
-    "garbage", "keys",   "message_ids", "committers", "journal"};
+constexpr std::array<std::string_view, 12> all_sections = {
+    "meta",    "topics", "partitions",  "batches",    "producers",       "segments",
+    "garbage", "keys",   "message_ids", "committers", "group_positions", "journal"};
 
 std::uint64_t number(std::uint64_t value) {
   return value;
@@ -89,6 +89,16 @@ void describe(fields& to, const expire_committers_command& c) {
   to.emplace_back("command", "expire_committers");
   to.emplace_back("cutoff_ms", ms(c.cutoff));
 }
+void describe(fields& to, const commit_positions_command& c) {
+  to.emplace_back("command", "commit_positions");
+  to.emplace_back("group", c.positions.group);
+  to.emplace_back("positions", number(c.positions.positions.size()));
+  to.emplace_back("now_ms", ms(c.now));
+}
+void describe(fields& to, const delete_group_command& c) {
+  to.emplace_back("command", "delete_group");
+  to.emplace_back("group", c.group);
+}
 void describe(fields& to, const relocated_command& c) {
   to.emplace_back("command", "relocated");
   add(to, c.batch.of);
@@ -116,6 +126,7 @@ class dumper final : public offline_state::listener {
     if (wants("producers")) producers();
     if (wants("segments")) segments();
     if (wants("garbage")) garbage();
+    if (wants("group_positions")) group_positions();
     if (wants("keys")) keys();
     if (wants("message_ids")) message_ids();
     if (wants("committers")) committers();
@@ -249,6 +260,19 @@ class dumper final : public offline_state::listener {
              {"last_seen_ms", ms(row.last_seen)}}});
       return true;
     });
+  }
+
+  void group_positions() {
+    tables_.group_positions.scan(
+        {}, [&](const state::group_position_key& key, const state::group_position_row& row) {
+          fields f;
+          f.emplace_back("group", key.group);
+          add(f, key.of);
+          f.emplace_back("next", row.next.value());
+          f.emplace_back("committed_ms", ms(row.committed));
+          out_({"group_positions", std::move(f)});
+          return true;
+        });
   }
 
   offline_state::listener silent_;

@@ -18,7 +18,7 @@
 namespace skald::shard {
 
 // What can be dumped: "meta", "topics", "partitions", "batches", "producers", "segments", "garbage", "keys",
-// "message_ids", "committers" and "journal".
+// "message_ids", "committers", "group_positions" and "journal".
 std::span<const std::string_view> dump_sections();
 
 struct dump_row {

@@ -269,7 +269,6 @@ class shard {
   // One entry of the journal, hence one atomic change. The topics of all appends are of this shard.
   void commit(commit_request what, commit_done done);
 
-  // ---- reading ----
   struct partition_ref {
     topic_id topic;
     partition_id partition;
@@ -280,9 +279,31 @@ class shard {
     std::uint32_t partitions = 0;
     std::string name;
   };
+
+  // ---- consumer groups ----
+  struct position {
+    partition_ref of;
+    offset next;
+    timestamp committed;
+  };
+  // All or nothing; `done` is called once they are durable, or with unknown_topic, unknown_partition,
+  // offset_out_of_range.
+  void commit_positions(std::string group, std::vector<position> positions,
+                        std::function<void(failure)> done);
+  // Forgets them; fails with unknown_group when there are none.
+  void delete_positions(std::string group, std::function<void(failure)> done);
+  std::optional<offset> group_position(const std::string& group, partition_ref of) const;
+  // At most `limit`, in order of partition, those at or after `from`.
+  std::vector<position> group_positions(const std::string& group, partition_ref from,
+                                        std::size_t limit) const;
+  // Groups that have positions, in order of name, those greater than `after`.
+  std::vector<std::string> groups(std::string after, std::size_t limit) const;
+
+  // ---- reading ----
   std::optional<resolved_topic> find_topic(std::string_view name) const;
   // All that match, in order of name.
   std::vector<resolved_topic> find_topics(const protocol::topic_pattern& like) const;
+  std::optional<std::string> name_of(topic_id topic) const;
   std::optional<partition_info> partition(partition_ref of) const;
   // At least one batch when there is one at or after `from`, else as many as fit bytes_max. An empty plan
   // without a failure means that `from` is the high watermark.

@@ -303,6 +303,21 @@ effect state_machine::on(const expire_producers_command& c, journal::place) {
   return {};
 }
 
+// ---- consumer groups ----
+
+effect state_machine::on(const commit_positions_command& c, journal::place) {
+  effect committed;
+  committed.why = check_positions(tables_, c.positions);
+  if (!committed.why) apply_positions(tables_, c.positions, c.now);
+  return committed;
+}
+
+effect state_machine::on(const delete_group_command& c, journal::place) {
+  if (!forget_group(tables_, c.group))
+    return refused(errc::unknown_group, "there is no group '" + c.group + "'");
+  return {};
+}
+
 // ---- garbage ----
 
 bool state_machine::collect_garbage(std::size_t rows_max) {
@@ -313,6 +328,11 @@ bool state_machine::collect_garbage(std::size_t rows_max) {
     if (rows_max == 0) break;
     if (topic_deleted) rows_max -= collect_producers(of, rows_max);
     if (rows_max == 0) break;
+    // Once for each topic, and before the first of its garbage rows goes.
+    if (topic_deleted && of.partition == partition_id(0)) {
+      rows_max -= position_sweep_.step(tables_, of.topic, rows_max);
+      if (!position_sweep_.done()) break;
+    }
     tables_.garbage.erase(of);
   }
   return !tables_.garbage.empty();

@@ -84,6 +84,8 @@ class state_machine {
   effect on(const trim_command&, journal::place);
   effect on(const expire_producers_command&, journal::place);
   effect on(const relocated_command&, journal::place batch);
+  effect on(const commit_positions_command&, journal::place);
+  effect on(const delete_group_command&, journal::place);
   effect on(const commit_command&, journal::place batches);
   effect on(const expire_committers_command&, journal::place);
 
@@ -107,6 +109,7 @@ class state_machine {
   std::size_t collect_producers(const state::partition_key& of, std::size_t rows_max);
 
   state::tables& tables_;
+  position_sweep position_sweep_;  // of the topic whose garbage is being cleared
   record_index index_;
   std::map<std::string, topic_id, std::less<>> by_name_;  // follows from tables_.topics
 };

@@ -46,6 +46,7 @@ class verifier final : public offline_state::listener {
     check_topics();
     check_partitions();
     check_producers();
+    check_group_positions();
     check_index();
     check_keys();
     check_message_ids();
@@ -131,6 +132,21 @@ class verifier final : public offline_state::listener {
         wrong(where, "too much is remembered of it");
       return true;
     });
+  }
+
+  void check_group_positions() {
+    tables_.group_positions.scan(
+        {}, [&](const state::group_position_key& key, const state::group_position_row& row) {
+          ++counts_.group_positions;
+          const std::string where = name_of(key.of) + ", position of group '" + key.group + "'";
+          if (const state::partition_row* const partition = tables_.partitions.find(key.of)) {
+            if (row.next > partition->end)
+              wrong(where, "it is at offset " + std::to_string(row.next.value()) + ", past the end");
+          } else if (tables_.garbage.find({key.of.topic, partition_id(0)}) == nullptr) {
+            wrong(where, "there is no such partition");
+          }
+          return true;
+        });
   }
 
   // Every indexed batch, readable or garbage: that it has a right to be there, and its place.

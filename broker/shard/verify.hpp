@@ -7,6 +7,7 @@
 //   partitions  offsets without gaps from log_start to end; bytes and running totals add up
 //   topics      each has its partitions, and each partition its topic; ids are below the next to be given
 //   producers   belong to a partition
+//   positions   of consumer groups lie within their partition
 //   keys        each readable record is the version of its key that it is said to be; the newest are there
 //   ids         each message id leads to its record; each commit is one that its producer is known to have
 //   made places      each batch has its place and each place its batch segments    live bytes are those of
@@ -42,6 +43,7 @@ struct verification {
   std::uint64_t batch_bytes = 0;
   std::uint64_t records = 0;
   std::uint64_t producers = 0;
+  std::uint64_t group_positions = 0;
   std::uint64_t keys = 0;  // of topics with an index of keys
   std::uint64_t notes = 0;
   std::uint64_t errors = 0;

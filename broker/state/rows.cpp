@@ -104,6 +104,18 @@ void decode(std::string_view in, producer_key& key) {
   from.number(key.producer).finish();
 }
 
+void encode(const group_position_key& key, std::string& out) {
+  encoder to(out);
+  to.ordered_text(key.group);
+  fields(to, key.of);
+}
+void decode(std::string_view in, group_position_key& key) {
+  decoder from(in);
+  from.ordered_text(key.group);
+  fields(from, key.of);
+  from.finish();
+}
+
 // ---- values ----
 
 void encode(const meta_row& row, std::string& out) {
@@ -310,6 +322,13 @@ void decode(std::string_view in, garbage_row& row) {
   std::uint8_t deleted = 0;
   decoder(in).number(row.from).number(row.to).number(deleted).number(row.producers_from).finish();
   row.topic_deleted = deleted != 0;
+}
+
+void encode(const group_position_row& row, std::string& out) {
+  encoder(out).number(row.next).number(row.committed);
+}
+void decode(std::string_view in, group_position_row& row) {
+  decoder(in).number(row.next).number(row.committed).finish();
 }
 
 }  // namespace skald::state

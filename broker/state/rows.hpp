@@ -66,6 +66,12 @@ struct commit_key {
   friend auto operator<=>(const commit_key&, const commit_key&) = default;
 };
 
+struct group_position_key {
+  std::string group;
+  partition_key of;
+  friend auto operator<=>(const group_position_key&, const group_position_key&) = default;
+};
+
 // ---- values --------------------------------------------------------------------------------------------
 
 struct meta_row {
@@ -190,6 +196,13 @@ struct garbage_row {
   friend bool operator==(const garbage_row&, const garbage_row&) = default;
 };
 
+// Where a consumer group goes on in a partition. That of a deleted topic is garbage.
+struct group_position_row {
+  offset next;
+  timestamp committed;
+  friend bool operator==(const group_position_row&, const group_position_row&) = default;
+};
+
 // ---- encodings (rows.cpp) ----------------------------------------------------------------------------
 
 void encode(const topic_id&, std::string&);
@@ -209,6 +222,8 @@ void encode(const batch_row&, std::string&);
 void encode(const producer_row&, std::string&);
 void encode(const segment_row&, std::string&);
 void encode(const garbage_row&, std::string&);
+void encode(const group_position_key&, std::string&);
+void encode(const group_position_row&, std::string&);
 void encode(const key_row&, std::string&);
 void encode(const offset_row&, std::string&);
 void encode(const commit_row&, std::string&);
@@ -232,6 +247,8 @@ void decode(std::string_view, batch_row&);
 void decode(std::string_view, producer_row&);
 void decode(std::string_view, segment_row&);
 void decode(std::string_view, garbage_row&);
+void decode(std::string_view, group_position_key&);
+void decode(std::string_view, group_position_row&);
 void decode(std::string_view, key_row&);
 void decode(std::string_view, offset_row&);
 void decode(std::string_view, commit_row&);

@@ -30,9 +30,10 @@ enum class table_id : std::uint8_t {
   key_records,
   message_ids,
   commits,
-  committers
+  committers,
+  group_positions
 };
-inline constexpr std::size_t table_count = 13;
+inline constexpr std::size_t table_count = 14;
 std::string_view to_string(table_id table) noexcept;
 
 // A place in one table, in the order of keys as unsigned bytes. The views are valid until the cursor moves or

@@ -39,6 +39,7 @@ tables::tables(store& in)
       places(in, table_id::places),
       producers(in, table_id::producers),
       keys(in, table_id::keys),
+      group_positions(in, table_id::group_positions),
       key_records(in, table_id::key_records),
       message_ids(in, table_id::message_ids),
       commits(in, table_id::commits),
@@ -56,7 +57,8 @@ frozen_tables tables::freeze() {
                   segments = segments.freeze(), garbage = garbage.freeze(), batches = batches.freeze(),
                   places = places.freeze(), producers = producers.freeze(), keys = keys.freeze(),
                   key_records = key_records.freeze(), message_ids = message_ids.freeze(),
-                  commits = commits.freeze(), committers = committers.freeze()](writer& to) {
+                  commits = commits.freeze(), committers = committers.freeze(),
+                  group_positions = group_positions.freeze()](writer& to) {
     std::string key;
     std::string value;
     encode(meta, value);
@@ -68,6 +70,7 @@ frozen_tables tables::freeze() {
     write_changes(to, table_id::batches, *batches, key, value);
     write_changes(to, table_id::places, *places, key, value);
     write_changes(to, table_id::producers, *producers, key, value);
+    write_changes(to, table_id::group_positions, *group_positions, key, value);
     write_changes(to, table_id::keys, *keys, key, value);
     write_changes(to, table_id::key_records, *key_records, key, value);
     write_changes(to, table_id::message_ids, *message_ids, key, value);
@@ -81,6 +84,7 @@ void tables::thaw() {
   batches.thaw();
   places.thaw();
   producers.thaw();
+  group_positions.thaw();
   keys.thaw();
   key_records.thaw();
   message_ids.thaw();
@@ -92,7 +96,7 @@ std::size_t tables::changed_rows() const {
   return topics.changed_rows() + partitions.changed_rows() + segments.changed_rows() +
          garbage.changed_rows() + batches.changed_rows() + places.changed_rows() + producers.changed_rows() +
          keys.changed_rows() + key_records.changed_rows() + message_ids.changed_rows() +
-         commits.changed_rows() + committers.changed_rows();
+         commits.changed_rows() + committers.changed_rows() + group_positions.changed_rows();
 }
 
 }  // namespace skald::state

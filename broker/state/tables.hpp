@@ -17,6 +17,7 @@
 //   message_ids topic, partition, id            the offset of the record with that id       in effect
 //   commits     producer, sequence              what came of a commit                       yes
 //   committers  producer                        the newest of its commits                   yes
+//   group_positions  group, topic, partition    where a consumer group goes on              yes
 //
 // "In effect": rows whose offset is before the partition's log_start count for nothing, and a node clears
 // them away, with the batch they belong to, when it likes; what they say of records that are kept is logical.
@@ -63,6 +64,7 @@ class tables {
   resident_table<journal::generation, segment_row> segments{table_id::segments};
   resident_table<partition_key, garbage_row> garbage{table_id::garbage};
   overlay_table<text_key, key_row> keys;
+  overlay_table<group_position_key, group_position_row> group_positions;
   overlay_table<key_record_key, offset_row> key_records;
   overlay_table<text_key, offset_row> message_ids;
   overlay_table<commit_key, commit_row> commits;

@@ -31,6 +31,8 @@ std::vector<command> one_of_each() {
       init_producer_command{},
       trim_command{part, offset(1ull << 40)},
       expire_producers_command{some_time, {part, producer_id(1)}, {part, producer_id(2)}},
+      commit_positions_command{{"billing", {{part, offset(7)}, {part, offset(8)}}}, some_time},
+      delete_group_command{"billing"},
       relocated_command{{part, offset(1)}, 100, {journal::generation(7), 4096}},
       conditional_append(),
       commit_command{

@@ -44,6 +44,13 @@ std::string logical_dump(const state::tables& of) {
       return true;
     });
   }
+  of.group_positions.scan(
+      {}, [&](const state::group_position_key& key, const state::group_position_row& row) {
+        if (of.topics.find(key.of.topic) != nullptr)
+          out << "position " << key.group << ' ' << key.of.topic.value() << '/' << key.of.partition.value()
+              << ' ' << row.next.value() << ' ' << ms(row.committed) << '\n';
+        return true;
+      });
   return out.str();
 }
 
@@ -99,6 +106,12 @@ class generator {
         return expire_producers_command{now_ - std::chrono::seconds(20),
                                         {any_partition(), producer_id(0)},
                                         {any_partition(), producer_id(9)}};
+      case 7:
+        return commit_positions_command{
+            {group(), {{any_partition(), offset(below(60))}, {any_partition(), offset(0)}}}, now_};
+      case 8:
+        if (below(4) == 0) return delete_group_command{group()};
+        return append();
       default:
         return append();
     }
@@ -106,6 +119,7 @@ class generator {
 
  private:
   std::uint32_t below(std::uint32_t limit) { return static_cast<std::uint32_t>(random_() % limit); }
+  std::string group() { return "g" + std::to_string(below(3)); }
   topic_id any_topic() { return topic_id(1 + below(8)); }
   state::partition_key any_partition() { return {any_topic(), partition_id(below(3))}; }
   append_command append() {
