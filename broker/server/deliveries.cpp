@@ -91,6 +91,7 @@ void deliveries::subscribe(std::uint64_t id, const wire::Subscribe& message) {
   const std::size_t asked = message.delivery_bytes_max();
   added->delivery_bytes_max = asked == 0 ? host_.settings.delivery_bytes_max
                                          : std::min<std::size_t>(asked, host_.settings.delivery_bytes_max);
+  if (!protocol::text(message.group()).empty()) return join_group(id, message, added, *starts);
   subscriptions_.emplace(key, added);
   ++host_.counts.subscriptions;
   std::optional<start_at> others;
@@ -213,6 +214,7 @@ void deliveries::unsubscribe(std::uint64_t id, const wire::Unsubscribe& message)
 }
 
 void deliveries::remove(subscription& which) {
+  if (which.member) leave_group(which);
   partitions_ -= which.cursors.size();
   --host_.counts.subscriptions;
   std::erase_if(runnable_, [&](const shared& one) { return one.get() == &which; });
@@ -244,6 +246,7 @@ void deliveries::topic_changed(const shard::topic_change& change) {
 }
 
 void deliveries::follow(const shared& which, const shard::topic_change& change) {
+  if (which->member) return;  // the group assigns
   if (change.what == shard::topic_change::kind::deleted) {
     // Of a single topic the subscription ends, when its cursors find out.
     if (which->pattern && which->names.contains(change.topic)) drop_topic(which, change.topic);

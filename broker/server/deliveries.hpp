@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/server/group_port.hpp"
 #include "broker/server/host.hpp"
 #include "broker/server/start_resolver.hpp"
 
@@ -35,6 +36,8 @@ class deliveries {
   void credit(const wire::Credit& message);
   void seek(std::uint64_t id, const wire::Seek& message);
   void unsubscribe(std::uint64_t id, const wire::Unsubscribe& message);
+  void heartbeat(std::uint64_t id, const wire::MemberHeartbeat& message);
+  void release(std::uint64_t id, const wire::ReleasePartitions& message);
 
   // Sends what may be sent; called whenever there is room for more output.
   void pump();
@@ -46,6 +49,7 @@ class deliveries {
  private:
   struct cursor;
   struct subscription;
+  struct member_state;
   using shared = std::shared_ptr<subscription>;
   using weak = std::weak_ptr<subscription>;
 
@@ -63,6 +67,16 @@ class deliveries {
   void end(const shared& which, errc code, const std::string& why);
 
   static std::weak_ptr<cursor> held(const subscription& which, const cursor& at);
+  // delivery_groups.cpp: a member of a consumer group, whose partitions are what the group assigns.
+  void join_group(std::uint64_t id, const wire::Subscribe& message, const shared& as,
+                  const std::vector<start_at>& had);
+  void member_told(const shared& which, group_event event);
+  void follow_assignments(const shared& which);
+  void assign(const shared& which, const resolved_topics& joined, const std::vector<partition_ref>& revoked,
+              const std::vector<partition_ref>& lost);
+  shared find_member(std::uint64_t id, std::uint64_t subscription_id) const;
+  void leave_group(subscription& which);
+
   void ready(const shared& which, cursor& at);
   void runnable(const shared& which);
   void serve(const shared& which);

@@ -81,8 +81,8 @@ void deliveries::planned(const shared& which, cursor& at, shared_plan plan) {
 }
 
 void deliveries::plan_failed(const shared& which, cursor& at, const shard::read_plan& plan) {
-  // A topic that has been deleted leaves a pattern; topic_changed() says so to the client.
-  if (plan.why.code == errc::unknown_topic && which->pattern) return drop(*which, at);
+  // A topic that has been deleted leaves a pattern, or its group; the client is told of that separately.
+  if (plan.why.code == errc::unknown_topic && (which->pattern || which->member)) return drop(*which, at);
   if (plan.why.code != errc::offset_out_of_range) return end(which, plan.why.code, plan.why.message);
   if (at.next >= plan.log_start) {
     return end(which, errc::offset_out_of_range,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "broker/server/data_directory.hpp"
+#include "broker/server/group_service.hpp"
 #include "broker/server/io_threads.hpp"
 #include "broker/server/listener.hpp"
 #include "broker/server/log.hpp"
@@ -68,8 +69,12 @@ struct server::parts {
 
   // One network side for each reactor.
   struct lane {
-    lane(reactor& on, asio::thread_pool& io, block_pool& sent, shard_service& shard, service_hub& hub)
-        : slow(io, on), reader(segment_source(), slow, sent), link(shard, on), services(hub, on) {}
+    lane(reactor& on, asio::thread_pool& io, block_pool& sent, shard_service& shard, service_hub& hub,
+         group_service& groups)
+        : slow(io, on),
+          reader(segment_source(), slow, sent),
+          link(shard, groups, on),
+          services(hub, on) {}
     io_threads slow;
     plan_reader reader;
     shard_link link;
@@ -78,6 +83,7 @@ struct server::parts {
   };
   std::unique_ptr<shard_service> service;
   std::unique_ptr<service_hub> hub;
+  std::unique_ptr<group_service> groups;
   std::vector<std::unique_ptr<lane>> lanes;
   std::unique_ptr<shard::shard> shard;
   std::unique_ptr<listener> listening;
@@ -130,8 +136,10 @@ start_report server::start() {
   settings_.services.body_bytes_max =
       std::min<std::uint64_t>(settings_.services.body_bytes_max, settings_.memory_bytes_max / 6);
   made->hub = std::make_unique<service_hub>(home, settings_.services, [] { return steady::now(); });
+  made->groups = std::make_unique<group_service>(home);
   for (const auto& on : made->reactors) {
-    auto lane = std::make_unique<parts::lane>(*on, made->io, *made->sent, *made->service, *made->hub);
+    auto lane = std::make_unique<parts::lane>(*on, made->io, *made->sent, *made->service, *made->hub,
+                                              *made->groups);
     session_host host{
         settings_.session,           lane->link, lane->services, lane->reader, *on, made->counts, facts,
         [] { return steady::now(); }};
@@ -146,7 +154,9 @@ start_report server::start() {
   made->shard =
       std::make_unique<shard::shard>(settings_.shard, native_disk(), system_wall_clock(), home, die);
   made->service->open(*made->shard);
+  made->groups->open(*made->shard, settings_.session.group_grace);
   made->shard->watch_topics([all](const shard::topic_change& change) {
+    all->groups->topic_changed(change);
     for (const auto& lane : all->lanes) {
       lane->network->runs_on().post([&network = *lane->network, change] { network.topic_changed(change); });
     }

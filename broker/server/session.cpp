@@ -179,6 +179,18 @@ void session::dispatch(const wire::Frame& frame, const protocol::frame_view& byt
       return deliveries_.seek(id, *frame.body_as_Seek());
     case Body::Unsubscribe:
       return deliveries_.unsubscribe(id, *frame.body_as_Unsubscribe());
+    case Body::MemberHeartbeat:
+      return deliveries_.heartbeat(id, *frame.body_as_MemberHeartbeat());
+    case Body::ReleasePartitions:
+      return deliveries_.release(id, *frame.body_as_ReleasePartitions());
+    case Body::CommitOffsets:
+      return handlers::commit_offsets(*this, id, *frame.body_as_CommitOffsets());
+    case Body::ListGroups:
+      return handlers::list_groups(*this, id, *frame.body_as_ListGroups());
+    case Body::DescribeGroup:
+      return handlers::describe_group(*this, id, *frame.body_as_DescribeGroup());
+    case Body::DeleteGroup:
+      return handlers::delete_group(*this, id, *frame.body_as_DeleteGroup());
     case Body::Status:
       return handlers::status(*this, id);
     default:

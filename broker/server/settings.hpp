@@ -29,6 +29,11 @@ struct session_settings {
   std::chrono::milliseconds write_timeout{60'000};  // with output queued of which the peer takes nothing
   std::chrono::milliseconds linger_timeout{2'000};  // for the peer to read why the broker hangs up
 
+  std::chrono::milliseconds group_timeout{30'000};  // of a session, and to release partitions, unless told
+  std::chrono::milliseconds group_timeout_min{100};
+  std::chrono::milliseconds group_timeout_max{3'600'000};
+  std::chrono::milliseconds group_grace{3'000};  // after a start, for members to claim what they had
+
   std::string broker_version;
   std::string broker_id;
 };

@@ -114,15 +114,15 @@ located_topics shard_service::locate(const std::string& topic, std::vector<start
                                  in->partitions - 1, of.partition.value())};
       return located;
     }
-    located.why = locate_one(start, located.starts.emplace_back());
+    located.why = locate_start(*shard_, start, located.starts.emplace_back());
     if (located.why) return located;
   }
   return located;
 }
 
-shard::failure shard_service::locate_one(const start_at& start, located_start& found) const {
+shard::failure locate_start(const shard::shard& in, const start_at& start, located_start& found) {
   const partition_ref of{start.topic, start.partition};
-  const auto info = shard_->partition(of);
+  const auto info = in.partition(of);
   if (!info)
     return {errc::unknown_partition, fmt::format("there is no partition {}", start.partition.value())};
   found.topic = start.topic;
@@ -145,7 +145,7 @@ shard::failure shard_service::locate_one(const start_at& start, located_start& f
       break;
     case start_kind::time: {
       found.wanted = timestamp(std::chrono::milliseconds(start.value));
-      auto plan = std::make_shared<shard::read_plan>(shard_->plan_find(of, found.wanted));
+      auto plan = std::make_shared<shard::read_plan>(in.plan_find(of, found.wanted));
       if (plan->why) return plan->why;
       found.at = plan->batches.empty() ? info->end : plan->batches.front().base_offset;
       found.look_inside = std::move(plan);

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "broker/base/executor.hpp"
+#include "broker/server/group_service.hpp"
 #include "broker/server/shard_port.hpp"
 
 namespace skald::server {
@@ -31,7 +32,6 @@ class shard_service {
   located_topics locate(const std::string& topic, std::vector<start_at> starts,
                         const std::optional<start_at>& others) const;
   shard::failure locate_topics(const std::string& topic, located_topics& located) const;
-  shard::failure locate_one(const start_at& start, located_start& found) const;
   shared_key_plan plan_key(const std::string& topic, std::optional<partition_id>& partition,
                            const std::string& key, std::uint64_t from_version, std::size_t limit) const;
   shard::key_listing list_keys(const std::string& topic, partition_id partition, const std::string& prefix,
@@ -42,9 +42,13 @@ class shard_service {
   std::unordered_set<std::shared_ptr<wait>> waiting_;  // at the shard
 };
 
+// A start, by the id of its topic, as an offset. Fails with unknown_partition or offset_out_of_range.
+shard::failure locate_start(const shard::shard& in, const start_at& start, located_start& found);
+
 class shard_link final : public shard_port {
  public:
-  shard_link(shard_service& to, executor& here) : to_(to), here_(here) {}
+  shard_link(shard_service& to, group_service& groups, executor& here)
+      : to_(to), here_(here), groups_(groups, here) {}
 
   void create_topic(std::string name, shard::topic_settings settings, bool if_absent,
                     shard::shard::topic_done done) override;
@@ -68,6 +72,7 @@ class shard_link final : public shard_port {
                 std::function<void(partition_id, shared_key_plan)> done) override;
   void list_keys(std::string topic, partition_id partition, std::string prefix, std::string after,
                  std::size_t limit, std::function<void(shard::key_listing)> done) override;
+  group_port& groups() override { return groups_; }
   void stats(std::function<void(shard::statistics)> done) override;
 
  private:
@@ -77,6 +82,7 @@ class shard_link final : public shard_port {
 
   shard_service& to_;
   executor& here_;
+  group_link groups_;
 };
 
 }  // namespace skald::server

@@ -49,6 +49,8 @@ using wait_token = std::shared_ptr<void>;
 using shared_plan = std::shared_ptr<const shard::read_plan>;
 using shared_key_plan = std::shared_ptr<const shard::key_plan>;
 
+class group_port;
+
 class shard_port {
  public:
   virtual ~shard_port() = default;
@@ -85,6 +87,7 @@ class shard_port {
   virtual void list_keys(std::string topic, partition_id partition, std::string prefix, std::string after,
                          std::size_t limit, std::function<void(shard::key_listing)> done) = 0;
 
+  virtual group_port& groups() = 0;
   virtual void stats(std::function<void(shard::statistics)> done) = 0;
 };
 

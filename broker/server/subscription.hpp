@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/server/deliveries.hpp"
+#include "broker/server/session.hpp"
 #include "skald/protocol/topic_pattern.hpp"
 
 namespace skald::server {
@@ -34,6 +35,17 @@ struct deliveries::cursor {
   void forget_plan() { plan.reset(), plan_next = 0; }
 };
 
+// What makes a subscription that of a group's member.
+struct deliveries::member_state {
+  std::string group;
+  membership is;
+  std::optional<pending_request> opening;  // until it has joined
+  std::deque<group_event> events;          // to be followed in their order
+  bool stays = false;                      // a static member keeps its partitions while it is away
+  bool resolving = false;                  // the first of them is being followed
+  group_port::token connected;
+};
+
 struct deliveries::subscription {
   subscription(std::uint64_t with_id, std::string_view of) : id(with_id), topic(of) {
     if (protocol::is_pattern(of)) {
@@ -53,7 +65,8 @@ struct deliveries::subscription {
   std::size_t delivery_bytes_max = 0;
   std::uint32_t seek = 0;
   std::map<shard::shard::partition_ref, std::shared_ptr<cursor>> cursors;
-  std::deque<cursor*> ready;  // with something to do, in the order of their turns
+  std::unique_ptr<member_state> member;  // null unless of a group
+  std::deque<cursor*> ready;             // with something to do, in the order of their turns
 
   cursor* find(shard::shard::partition_ref of) const {
     const auto at = cursors.find(of);

@@ -20,6 +20,13 @@ failure refuse(std::string message) {
 
 }  // namespace
 
+result<> check_group_name(std::string_view name) {
+  if (name.empty() || name.size() > topic_name_bytes_max || !std::ranges::all_of(name, is_allowed))
+    return failure{errc::invalid_request,
+                   "the name of a group, or of a member, has 1 to 249 characters of A-Z a-z 0-9 . _ and -"};
+  return {};
+}
+
 result<> check_topic_name(std::string_view name) {
   if (name.empty()) return refuse("a topic name cannot be empty");
   if (name.size() > topic_name_bytes_max)

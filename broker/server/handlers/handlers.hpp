@@ -35,6 +35,11 @@ void read_key(session& of, std::uint64_t id, const wire::ReadKey& message);
 void list_keys(session& of, std::uint64_t id, const wire::ListKeys& message);
 
 void list_offsets(session& of, std::uint64_t id, const wire::ListOffsets& message);
+void commit_offsets(session& of, std::uint64_t id, const wire::CommitOffsets& message);
+void list_groups(session& of, std::uint64_t id, const wire::ListGroups& message);
+void describe_group(session& of, std::uint64_t id, const wire::DescribeGroup& message);
+void delete_group(session& of, std::uint64_t id, const wire::DeleteGroup& message);
+
 void status(session& of, std::uint64_t id);
 
 // A name from the network as it may appear in a message or a log: quoted, cut short, unprintable bytes

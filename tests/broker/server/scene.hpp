@@ -58,6 +58,40 @@ class manual_executor final : public executor {
 
 using bytes = std::vector<std::byte>;
 
+// Consumer groups as a test wants them: it says what members are told.
+class fake_groups final : public group_port {
+ public:
+  std::vector<group_join> joins;
+  std::function<void(group_event)> tell;  // to whoever joined last
+  std::vector<std::string> heard;         // the other calls
+  std::size_t connections_lost = 0;
+
+  token join(group_join who, std::function<void(group_event)> then) override {
+    joins.push_back(std::move(who));
+    tell = std::move(then);
+    return token(this, [this](void*) { ++connections_lost; });
+  }
+  void heartbeat(std::string group, membership) override { heard.push_back("heartbeat " + group); }
+  void leave(std::string group, membership) override { heard.push_back("leave " + group); }
+  void release(std::string group, membership, std::vector<partition_ref> given_back) override {
+    heard.push_back("release " + group + " " + std::to_string(given_back.size()));
+  }
+  void commit(std::string group, membership, std::vector<shard::shard::position> positions,
+              done then) override {
+    heard.push_back("commit " + group + " " + std::to_string(positions.size()));
+    then({});
+  }
+  void list(std::string, std::size_t, std::function<void(std::vector<group_summary>, bool)> then) override {
+    then({{"billing", 2, 3, 4}}, false);
+  }
+  void describe(group_query what, std::function<void(group_description)> then) override {
+    group_description none;
+    none.why = {errc::unknown_group, "there is no group " + what.group};
+    then(none);
+  }
+  void remove(std::string, done then) override { then({errc::group_in_use, "it has members"}); }
+};
+
 // A shard that keeps everything in memory and is durable at once, unless told to hold acknowledgements back.
 class fake_shard final : public shard_port, public batch_source {
  public:
@@ -215,6 +249,8 @@ class fake_shard final : public shard_port, public batch_source {
     wake();
     return wait_token(this, [this, number](void*) { waits_.erase(number); });
   }
+  fake_groups members;
+  group_port& groups() override { return members; }
   void stats(std::function<void(shard::statistics)> done) override {
     shard::statistics is;
     is.topics = static_cast<std::uint32_t>(topics.size());

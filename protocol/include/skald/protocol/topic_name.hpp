@@ -1,4 +1,4 @@
-// What a topic may be called.
+// What a topic, or a consumer group, may be called.
 #pragma once
 
 #include <cstddef>
@@ -14,5 +14,9 @@ inline constexpr std::size_t topic_name_bytes_max = 249;
 // nor "..", and not beginning with "__", which is the broker's own. Otherwise invalid_topic_name, with a
 // message that says which rule was broken (and never repeats unprintable bytes).
 result<> check_topic_name(std::string_view name);
+
+// Whether a consumer group, or a static member of one, may have this name: the same characters, and any of
+// these names. Otherwise invalid_request.
+result<> check_group_name(std::string_view name);
 
 }  // namespace skald::protocol
