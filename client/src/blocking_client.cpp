@@ -90,6 +90,23 @@ std::vector<topic_info> blocking_client::list_topics(call_options options) {
   return thread_->perform([&](client& broker) { return broker.prepare_list_topics(options); });
 }
 
+std::vector<group_summary> blocking_client::list_groups(call_options options) {
+  return thread_->perform([&](client& broker) { return broker.prepare_list_groups(options); });
+}
+
+group_info blocking_client::describe_group(std::string_view name, call_options options) {
+  return thread_->perform([&](client& broker) { return broker.prepare_describe_group(name, options); });
+}
+
+void blocking_client::move_group(std::string_view name, std::span<const group_position> to,
+                                 call_options options) {
+  thread_->perform([&](client& broker) { return broker.prepare_move_group(name, to, options); });
+}
+
+void blocking_client::delete_group(std::string_view name, call_options options) {
+  thread_->perform([&](client& broker) { return broker.prepare_delete_group(name, options); });
+}
+
 broker_status blocking_client::status(call_options options) {
   return thread_->perform([&](client& broker) { return broker.prepare_status(options); });
 }
@@ -104,13 +121,13 @@ blocking_subscription::blocking_subscription() = default;
 blocking_subscription::blocking_subscription(std::shared_ptr<state> made) : state_(std::move(made)) {}
 
 blocking_subscription::~blocking_subscription() {
-  if (state_) close();
+  if (state_) abandon();
 }
 
 blocking_subscription::blocking_subscription(blocking_subscription&&) noexcept = default;
 
 blocking_subscription& blocking_subscription::operator=(blocking_subscription&& other) noexcept {
-  if (state_ && this != &other) close();
+  if (state_ && this != &other) abandon();
   state_ = std::move(other.state_);
   return *this;
 }
@@ -145,8 +162,35 @@ std::vector<partition_position> blocking_subscription::positions() const {
   return state_->thread->call([&](client&) { return state_->inner.positions(); });
 }
 
+void blocking_subscription::commit(const record& last, call_options options) {
+  state_->thread->perform([&](client&) {
+    return state_->inner.prepare_commit(last.topic(), last.partition(), last.offset() + 1, options);
+  });
+}
+
+void blocking_subscription::commit(const records& done, call_options options) {
+  state_->thread->perform([&](client&) {
+    return state_->inner.prepare_commit(done.topic(), done.partition(), done.end_offset(), options);
+  });
+}
+
+void blocking_subscription::leave(call_options options) {
+  state_->thread->perform([&](client&) { return state_->inner.prepare_leave(options); });
+}
+
 void blocking_subscription::close() {
+  if (state_->inner.is_member()) {
+    try {
+      leave();
+    } catch (const error&) {
+      // Whatever was not committed is received again, by whoever has the partitions then.
+    }
+  }
   state_->thread->call([&](client&) { state_->inner.close(); });
+}
+
+void blocking_subscription::abandon() {
+  state_->thread->call([&](client&) { state_->inner = subscription(); });
 }
 
 // ---- producer --------------------------------------------------------------------------------------------

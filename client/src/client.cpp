@@ -200,62 +200,23 @@ detail::operation<topic_info> client::prepare_describe_topic(std::string_view na
       });
 }
 
-namespace {
-
-// Asks for one page after the other, all within one deadline.
-class topic_lister : public std::enable_shared_from_this<topic_lister> {
- public:
-  topic_lister(std::shared_ptr<detail::connection> through, timeout limit,
-               detail::completion<std::vector<topic_info>> done)
-      : connection_(std::move(through)), deadline_(connection_->deadline(limit)), done_(std::move(done)) {}
-
-  void next_page() {
-    auto& session = connection_->session();
-    id_ = session.next_id();
-    auto frame = session.encode(id_, [&](FlatBufferBuilder& builder) {
-      const std::string_view after = topics_.empty() ? std::string_view() : topics_.back().name;
-      return wire::CreateListTopics(builder, builder.CreateString(after), page_topics);
-    });
-    done_.on_cancel([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->cancel();
-    });
-    session.submit({id_, std::move(frame), "listing topics", on_loss::repeat, true, deadline_},
-                   [self = shared_from_this()](const result<incoming_frame>& answer) { self->page(answer); });
-    connection_->kick();
-  }
-
- private:
-  static constexpr std::uint32_t page_topics = 1'000;
-
-  void page(const result<incoming_frame>& answer) {
-    if (!answer) return done_.fail(detail::exception_of(answer.error()));
-    const auto* ok = answer->header->body_as_ListTopicsOk();
-    if (ok == nullptr)
-      return done_.fail(detail::exception_of(detail::unexpected_answer("expected ListTopicsOk")));
-    for (const auto* one : protocol::each(ok->topics())) topics_.push_back(detail::decode(*one));
-    if (ok->more() && !protocol::each(ok->topics()).empty()) return next_page();
-    done_.succeed(std::move(topics_));
-  }
-  void cancel() {
-    const auto kept = shared_from_this();  // the request's handler is the other owner
-    connection_->session().forget(id_);
-    if (done_) done_.fail(detail::exception_of({errc::cancelled, "listing topics was cancelled"}));
-  }
-
-  std::shared_ptr<detail::connection> connection_;
-  detail::steady_time deadline_;
-  detail::completion<std::vector<topic_info>> done_;
-  std::uint64_t id_ = 0;
-  std::vector<topic_info> topics_;
-};
-
-}  // namespace
-
 detail::operation<std::vector<topic_info>> client::prepare_list_topics(call_options options) {
-  return {connection_->get_executor(),
-          [through = connection_, options](detail::completion<std::vector<topic_info>> done) {
-            std::make_shared<topic_lister>(through, options.timeout, std::move(done))->next_page();
-          }};
+  using topics = std::vector<topic_info>;
+  constexpr std::uint32_t page_topics = 1'000;
+  return detail::make_paged_call<topics>(
+      connection_, "listing topics", options.timeout,
+      [](detail::session& session, std::uint64_t id, const topics& before) {
+        return session.encode(id, [&](FlatBufferBuilder& builder) {
+          const std::string_view after = before.empty() ? std::string_view() : before.back().name;
+          return wire::CreateListTopics(builder, builder.CreateString(after), page_topics);
+        });
+      },
+      [](const incoming_frame& answer, topics& into) -> result<bool> {
+        const auto* ok = answer.header->body_as_ListTopicsOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected ListTopicsOk");
+        for (const auto* one : protocol::each(ok->topics())) into.push_back(detail::decode(*one));
+        return ok->more() && !protocol::each(ok->topics()).empty();
+      });
 }
 
 detail::operation<broker_status> client::prepare_status(call_options options) {

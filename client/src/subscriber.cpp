@@ -4,6 +4,7 @@
 
 #include <skald/protocol/error.hpp>
 #include "client/src/reading_codec.hpp"
+#include "client/src/subscription_codec.hpp"
 
 namespace skald::detail {
 
@@ -15,33 +16,6 @@ std::exception_ptr exception_of(const failure& why) {
   return std::make_exception_ptr(error(why.code, why.message));
 }
 
-flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::PartitionStart>>> encode_starts(
-    flatbuffers::FlatBufferBuilder& builder, const std::vector<placed_start>& starts) {
-  std::vector<flatbuffers::Offset<wire::PartitionStart>> encoded;
-  encoded.reserve(starts.size());
-  for (const auto& one : starts)
-    encoded.push_back(wire::CreatePartitionStart(builder, one.of.partition.value(),
-                                                 static_cast<wire::Start>(one.from.what()), one.from.value(),
-                                                 one.of.topic.value()));
-  return builder.CreateVector(encoded);
-}
-
-template <class Offsets>
-std::vector<placed_offset> decode_offsets(const Offsets* offsets) {
-  std::vector<placed_offset> decoded;
-  for (const auto* one : protocol::each(offsets))
-    decoded.push_back({{topic_id(one->topic_id()), partition_id(one->partition())}, offset(one->offset())});
-  return decoded;
-}
-
-template <class Topics>
-std::vector<named_topic> decode_topics(const Topics* topics) {
-  std::vector<named_topic> decoded;
-  for (const auto* one : protocol::each(topics))
-    decoded.push_back({topic_id(one->topic_id()), one->name()->str()});
-  return decoded;
-}
-
 bool is_transient(errc code) {
   return code == errc::overloaded || code == errc::shutting_down || code == errc::connection_lost;
 }
@@ -50,7 +24,15 @@ bool is_transient(errc code) {
 
 subscriber::subscriber(std::shared_ptr<detail::connection> through, std::string_view topic,
                        const subscribe_options& options)
-    : connection_(std::move(through)), core_(topic, options), retry_timer_(connection_->get_executor()) {}
+    : connection_(std::move(through)),
+      core_(topic, options),
+      retry_timer_(connection_->get_executor()),
+      group_(options.group),
+      instance_(options.instance),
+      commit_mode_(options.commit),
+      session_timeout_(options.session_timeout),
+      release_timeout_(options.release_timeout),
+      heartbeat_timer_(connection_->get_executor()) {}
 
 // ---- attaching -------------------------------------------------------------------------------------------
 
@@ -88,8 +70,13 @@ void subscriber::attach() {
     const auto topic = builder.CreateString(*core_.topic());
     const auto order = core_.begin_attach();
     const auto positions = encode_starts(builder, order.positions);
+    const auto group = builder.CreateString(group_);
+    const auto instance = builder.CreateString(instance_);
     return wire::CreateSubscribe(builder, id_, topic, positions, static_cast<wire::Start>(order.start.what()),
-                                 order.start.value(), order.credit, core_.delivery_bytes_max(), order.others);
+                                 order.start.value(), order.credit, core_.delivery_bytes_max(), order.others,
+                                 group, instance, member_, epoch_,
+                                 static_cast<std::uint32_t>(session_timeout_.count()),
+                                 static_cast<std::uint32_t>(release_timeout_.count()));
   });
   session.submit({request_id, std::move(frame), what(), on_loss::fail, false, {}},
                  [weak = weak_from_this(), attempt = ++attempt_](const result<incoming_frame>& answer) {
@@ -105,6 +92,7 @@ void subscriber::on_subscribed(const result<incoming_frame>& answer) {
   if (ok == nullptr)
     return attach_failed({errc::protocol_error, "the broker answered Subscribe with something else"});
   core_.attached(decode_topics(ok->topics()), decode_offsets(ok->offsets()));
+  if (core_.is_member()) on_joined(*ok);
   // Seeks that the old connection took with it have become part of the new subscription.
   while (!seeks_.empty()) finish_seek(seeks_.front().seek, {});
   finish_start({});
@@ -150,6 +138,11 @@ void subscriber::on_pushed(const incoming_frame& frame) {
 }
 
 void subscriber::on_notice(const wire::SubscriptionNotice& notice) {
+  if (notice.ended() && static_cast<errc>(notice.code()) == errc::unknown_member) {
+    // The group has done without it for too long: it joins again.
+    lost();
+    return attach();
+  }
   if (notice.ended()) {
     core_.ended({static_cast<errc>(notice.code()), std::string(protocol::text(notice.message()))});
     core_.detached();
@@ -162,11 +155,10 @@ void subscriber::on_notice(const wire::SubscriptionNotice& notice) {
 }
 
 void subscriber::on_changed(const wire::SubscriptionChanged& changed) {
-  std::vector<topic_partition> gone;
-  for (const auto* one : protocol::each(changed.left()))
-    gone.push_back({topic_id(one->topic_id()), partition_id(one->partition())});
-  core_.left(gone);
+  core_.left(decode_places(changed.left()));
+  core_.left(decode_places(changed.revoked()));
   core_.joined(decode_topics(changed.topics()), decode_offsets(changed.joined()));
+  if (core_.is_member()) on_assignment(changed);
   hand_out();
 }
 
@@ -176,6 +168,7 @@ void subscriber::receive(std::optional<steady_time> deadline, completion<records
     return done.fail(
         exception_of({errc::invalid_request, "another receive() is waiting on this subscription"}));
   receiver_ = std::move(done);
+  commit_processed();
   if (core_.has_next()) return hand_out();
   receiver_.on_cancel([weak = weak_from_this()] {
     const auto self = weak.lock();
@@ -201,7 +194,7 @@ void subscriber::hand_out() {
   if (receiver_ && core_.has_next()) {
     connection_->session().forget(std::exchange(receive_give_up_, 0));
     auto done = std::exchange(receiver_, {});
-    auto next = core_.take();
+    auto next = take();
     if (next)
       done.succeed(*std::move(next));
     else
@@ -210,10 +203,20 @@ void subscriber::hand_out() {
   send_credit();
 }
 
+result<records> subscriber::take() {
+  auto next = core_.take();
+  if (next && core_.is_member()) {
+    if (const auto of = core_.place(next->topic(), next->partition()))
+      positions_.given(*of, next->end_offset());
+  }
+  return next;
+}
+
 std::optional<records> subscriber::try_receive() {
   if (closed_) throw error(errc::closed, "the subscription is closed");
+  commit_processed();
   if (!core_.has_next()) return std::nullopt;
-  auto next = core_.take();
+  auto next = take();
   send_credit();
   if (!next) throw error(next.error().code, next.error().message);
   return *std::move(next);
@@ -309,6 +312,11 @@ void subscriber::closed() {
 }
 
 void subscriber::close() {
+  if (commit_mode_ == commit_mode::automatic) positions_.processed_all();
+  abandon();
+}
+
+void subscriber::abandon() {
   finish({errc::closed, "the subscription was closed"});
 }
 
@@ -316,8 +324,11 @@ void subscriber::finish(const failure& why) {
   if (std::exchange(closed_, true)) return;
   ++attempt_;
   retry_timer_.cancel();
+  heartbeat_timer_.cancel();
   auto& session = connection_->session();
   if (id_ != 0) {
+    if (const auto positions = positions_.begin_commit(); !positions.empty())
+      session.send(encode_commit(session.next_id(), positions));
     const auto request_id = session.next_id();
     session.send(
         session.encode(request_id, [&](auto& builder) { return wire::CreateUnsubscribe(builder, id_); }));

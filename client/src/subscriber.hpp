@@ -12,6 +12,7 @@
 #include <skald/detail/completion.hpp>
 #include <skald/subscription.hpp>
 #include "client/src/connection.hpp"
+#include "client/src/member_positions.hpp"
 #include "client/src/subscriber_core.hpp"
 
 namespace skald::detail {
@@ -28,7 +29,12 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   // All partitions to `everywhere`, or those of `to`, as the core resolved them.
   void seek(const result<std::vector<placed_start>>& to, std::optional<start_point> everywhere,
             steady_time deadline, completion<> done);
+  // What the program has received is done: commits it, if it is so said, and leaves.
   void close();
+  // Leaves without saying so.
+  void abandon();
+  void commit(const result<topic_partition>& of, offset next, steady_time deadline, completion<> done);
+  void leave(steady_time deadline, completion<> done);
 
   const subscriber_core& core() const { return core_; }
   const asio::any_io_executor& get_executor() const { return connection_->get_executor(); }
@@ -51,11 +57,19 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   void on_pushed(const incoming_frame& frame);
   void on_notice(const wire::SubscriptionNotice& notice);
   void on_changed(const wire::SubscriptionChanged& changed);
+  // subscriber_group.cpp
+  void on_joined(const wire::SubscribeOk& ok);
+  void on_assignment(const wire::SubscriptionChanged& changed);
+  void keep_alive();
+  void commit_processed();
+  void group_step();
+  shared_frame encode_commit(std::uint64_t request_id, const std::vector<placed_offset>& positions);
   void send_user_seek(const subscriber_core::seek_order& order);
   void send_seek(const subscriber_core::seek_order& order, session::answer_handler handler);
   void on_sought(std::uint32_t seek, const result<incoming_frame>& answer);
   void finish_seek(std::uint32_t seek, const std::optional<failure>& why);
   void hand_out();
+  result<records> take();
   void send_credit();
   void finish_start(const std::optional<failure>& why);
   void finish(const failure& why);
@@ -72,6 +86,19 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   completion<records> receiver_;
   std::uint64_t receive_give_up_ = 0;
   std::vector<pending_seek> seeks_;
+
+  // A member of a group.
+  std::string group_;  // empty: none
+  std::string instance_;
+  commit_mode commit_mode_;
+  milliseconds session_timeout_;
+  milliseconds release_timeout_;
+  std::uint64_t member_ = 0;
+  std::uint32_t epoch_ = 0;
+  member_positions positions_;
+  bool committing_ = false;
+  asio::steady_timer heartbeat_timer_;
+  milliseconds heartbeat_{0};
 };
 
 }  // namespace skald::detail

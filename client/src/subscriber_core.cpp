@@ -5,6 +5,7 @@
 
 #include <skald/protocol/error.hpp>
 #include <skald/protocol/topic_pattern.hpp>
+#include "protocol/wire.hpp"
 
 namespace skald::detail {
 
@@ -23,7 +24,8 @@ subscriber_core::subscriber_core(std::string_view topic, const subscribe_options
     : topic_(std::make_shared<const std::string>(topic)),
       start_(options.from),
       credit_bytes_(options.credit_bytes),
-      delivery_bytes_max_(options.delivery_bytes_max) {
+      delivery_bytes_max_(options.delivery_bytes_max),
+      member_(!options.group.empty()) {
   if (!options.partitions.empty() && !options.positions.empty())
     throw error(errc::invalid_request,
                 "subscribing to topic \"" + *topic_ + "\": give partitions or positions, not both");
@@ -33,6 +35,10 @@ subscriber_core::subscriber_core(std::string_view topic, const subscribe_options
   if (protocol::is_pattern(*topic_) && !(options.partitions.empty() && options.positions.empty()))
     throw error(errc::invalid_request, "subscribing to the pattern \"" + *topic_ +
                                            "\": partitions and positions are of one topic; name it");
+  if (member_ && !(options.partitions.empty() && options.positions.empty()))
+    throw error(errc::invalid_request, "subscribing to \"" + *topic_ + "\" as a member of group \"" +
+                                           std::string(options.group) +
+                                           "\": the group says which partitions; give none");
   for (const auto partition : options.partitions) chosen_.push_back({{{}, partition}, options.from});
   for (const auto& one : options.positions) chosen_.push_back({{{}, one.partition}, one.from});
 }
@@ -46,6 +52,17 @@ std::uint64_t subscriber_core::free_credit() const {
 
 subscriber_core::subscribe_order subscriber_core::begin_attach() {
   credit_due_ = 0;
+  if (member_) {
+    // What has not been given out comes again, to whoever is to have it.
+    queue_.clear();
+    queued_bytes_ = 0;
+    subscribe_order claims{{}, true, start_, free_credit()};
+    for (const auto& [of, state] : partitions_) {
+      if (claims.positions.size() == protocol::partitions_max) break;
+      claims.positions.push_back({of, start_point(state.next_given)});
+    }
+    return claims;
+  }
   subscribe_order order{{}, chosen_.empty(), start_, free_credit()};
   if (!ever_attached_) {
     order.positions = chosen_;
@@ -101,7 +118,10 @@ void subscriber_core::joined(const std::vector<named_topic>& topics,
 }
 
 void subscriber_core::left(const std::vector<topic_partition>& gone) {
-  for (const auto& of : gone) partitions_.erase(of);
+  for (const auto& of : gone) {
+    partitions_.erase(of);
+    if (member_) drop_queued(of);
+  }
 }
 
 // ---- deliveries ------------------------------------------------------------------------------------------
@@ -202,6 +222,12 @@ result<std::vector<placed_start>> subscriber_core::resolve(const std::vector<par
     found.push_back({{topic->first, one.partition}, one.from});
   }
   return found;
+}
+
+result<topic_partition> subscriber_core::place(std::string_view topic, partition_id partition) const {
+  const auto found = resolve({{partition, earliest, topic}});
+  if (!found) return found.error();
+  return found->front().of;
 }
 
 void subscriber_core::drop_queued(const topic_partition& of) {

@@ -57,6 +57,9 @@ class subscriber_core {
 
   const std::shared_ptr<const std::string>& topic() const { return topic_; }
   std::uint32_t delivery_bytes_max() const { return delivery_bytes_max_; }
+  // Of a member of a group, partitions are what it is assigned on each connection, from what was given out
+  // on.
+  bool is_member() const { return member_; }
 
   // ---- attaching ---------------------------------------------------------------------------------------
   // What to subscribe to now, and with how much credit.
@@ -74,7 +77,7 @@ class subscriber_core {
 
   // ---- partitions that come and go ---------------------------------------------------------------------
   void joined(const std::vector<named_topic>& topics, const std::vector<placed_offset>& begins);
-  // What has arrived of them is still given out.
+  // What has arrived of them is still given out; not of a member, whose they are no longer.
   void left(const std::vector<topic_partition>& gone);
 
   // ---- deliveries --------------------------------------------------------------------------------------
@@ -103,6 +106,7 @@ class subscriber_core {
   result<seek_order> seek_all(start_point to);
   // What a caller names; fails with unknown_topic or unknown_partition.
   result<std::vector<placed_start>> resolve(const std::vector<partition_start>& named) const;
+  result<topic_partition> place(std::string_view topic, partition_id partition) const;
   void sought(std::uint32_t seek, const std::vector<placed_offset>& begins);
   // The broker refused it. It goes on where it was, but what had arrived from there is dropped: returns what
   // to seek in order to go on behind what was given out.
@@ -134,6 +138,7 @@ class subscriber_core {
   std::vector<placed_start> chosen_;  // empty: all partitions
   std::uint64_t credit_bytes_;
   std::uint32_t delivery_bytes_max_;
+  bool member_;
 
   bool attached_ = false;
   bool ever_attached_ = false;

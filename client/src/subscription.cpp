@@ -10,13 +10,13 @@ subscription::subscription() = default;
 subscription::subscription(std::shared_ptr<detail::subscriber> core) : core_(std::move(core)) {}
 
 subscription::~subscription() {
-  if (core_) core_->close();
+  if (core_) core_->abandon();
 }
 
 subscription::subscription(subscription&&) noexcept = default;
 
 subscription& subscription::operator=(subscription&& other) noexcept {
-  if (core_ && this != &other) core_->close();
+  if (core_ && this != &other) core_->abandon();
   core_ = std::move(other.core_);
   return *this;
 }
@@ -45,6 +45,24 @@ detail::operation<> subscription::prepare_seek_all(start_point to, call_options 
             core->seek(std::vector<detail::placed_start>(), to, core->connection().deadline(options.timeout),
                        std::move(done));
           }};
+}
+
+detail::operation<> subscription::prepare_commit(std::string_view topic, partition_id partition, offset next,
+                                                 call_options options) {
+  return {core_->get_executor(), [core = core_, options, at = core_->core().place(topic, partition),
+                                  next](detail::completion<> done) {
+            core->commit(at, next, core->connection().deadline(options.timeout), std::move(done));
+          }};
+}
+
+detail::operation<> subscription::prepare_leave(call_options options) {
+  return {core_->get_executor(), [core = core_, options](detail::completion<> done) {
+            core->leave(core->connection().deadline(options.timeout), std::move(done));
+          }};
+}
+
+bool subscription::is_member() const {
+  return core_->core().is_member();
 }
 
 std::string_view subscription::topic() const {

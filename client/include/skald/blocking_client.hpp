@@ -24,6 +24,7 @@
 
 #include <skald/blocking_service.hpp>
 #include <skald/commit.hpp>
+#include <skald/group.hpp>
 #include <skald/options.hpp>
 #include <skald/producer.hpp>
 #include <skald/protocol/error.hpp>
@@ -51,15 +52,22 @@ class blocking_subscription {
   std::optional<records> receive_for(milliseconds patience);
   void seek(start_point to, call_options options = {});
   void seek(std::span<const partition_start> to, call_options options = {});
+  // Of a consumer group's member; see subscription::commit().
+  void commit(const record& last, call_options options = {});
+  void commit(const records& done, call_options options = {});
+  // Commits as close() does and leaves the group, and returns when that is durable.
+  void leave(call_options options = {});
   std::string_view topic() const;
   std::vector<partition_position> positions() const;
-  // Ends it; a receive() in another thread throws errc::closed.
+  // Ends it; a receive() in another thread throws errc::closed. A group's member leaves, and waits until that
+  // is done; see leave() for an error.
   void close();
 
  private:
   friend class blocking_client;
   struct state;
   explicit blocking_subscription(std::shared_ptr<state> made);
+  void abandon();
   std::shared_ptr<state> state_;
 };
 
@@ -93,6 +101,10 @@ class blocking_client {
   void delete_topic(std::string_view name, call_options options = {});
   topic_info describe_topic(std::string_view name, call_options options = {});
   std::vector<topic_info> list_topics(call_options options = {});
+  std::vector<group_summary> list_groups(call_options options = {});
+  group_info describe_group(std::string_view name, call_options options = {});
+  void move_group(std::string_view name, std::span<const group_position> to, call_options options = {});
+  void delete_group(std::string_view name, call_options options = {});
   broker_status status(call_options options = {});
 
   // See skald::client::trouble().

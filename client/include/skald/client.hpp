@@ -37,6 +37,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,7 @@
 
 #include <skald/commit.hpp>
 #include <skald/detail/completion.hpp>
+#include <skald/group.hpp>
 #include <skald/options.hpp>
 #include <skald/protocol/error.hpp>
 #include <skald/record.hpp>
@@ -195,6 +197,33 @@ class client {
     return detail::initiate(prepare_list_topics(options), std::forward<Token>(token));
   }
 
+  // All consumer groups that have members or positions, in order of name. -> std::vector<group_summary>
+  template <class Token = default_token>
+  auto list_groups(call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_list_groups(options), std::forward<Token>(token));
+  }
+
+  // Members, assignments, positions and lag. Fails with unknown_group. -> group_info
+  template <class Token = default_token>
+  auto describe_group(std::string_view name, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_describe_group(name, options), std::forward<Token>(token));
+  }
+
+  // Sets where a group goes on, all of it or nothing; other partitions stay. Makes the group if need be.
+  // Fails with group_in_use while members have these partitions, and offset_out_of_range for an offset past
+  // the end. -> void
+  template <class Token = default_token>
+  auto move_group(std::string_view name, std::span<const group_position> to, call_options options = {},
+                  Token&& token = {}) {
+    return detail::initiate(prepare_move_group(name, to, options), std::forward<Token>(token));
+  }
+
+  // Forgets a group's positions. Fails with group_in_use while it has members. -> void
+  template <class Token = default_token>
+  auto delete_group(std::string_view name, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_delete_group(name, options), std::forward<Token>(token));
+  }
+
   // -> broker_status
   template <class Token = default_token>
   auto status(call_options options = {}, Token&& token = {}) {
@@ -242,6 +271,11 @@ class client {
   detail::operation<> prepare_delete_topic(std::string_view name, call_options options);
   detail::operation<topic_info> prepare_describe_topic(std::string_view name, call_options options);
   detail::operation<std::vector<topic_info>> prepare_list_topics(call_options options);
+  detail::operation<std::vector<group_summary>> prepare_list_groups(call_options options);
+  detail::operation<group_info> prepare_describe_group(std::string_view name, call_options options);
+  detail::operation<> prepare_move_group(std::string_view name, std::span<const group_position> to,
+                                         call_options options);
+  detail::operation<> prepare_delete_group(std::string_view name, call_options options);
   detail::operation<broker_status> prepare_status(call_options options);
 
   std::shared_ptr<detail::connection> connection_;

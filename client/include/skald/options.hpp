@@ -162,6 +162,10 @@ struct watch_services_options {
   skald::timeout timeout = {};
 };
 
+// When the positions of a consumer group's member are committed; see subscription.hpp.
+enum class commit_mode : std::uint8_t { automatic, manual };
+inline constexpr commit_mode manual = commit_mode::manual;
+
 struct subscribe_options {
   start_point from = latest;
   // Only these, all beginning at `from`. None: all partitions, including those added later. Not of a pattern.
@@ -173,6 +177,18 @@ struct subscribe_options {
   // The most that one receive() gives; a larger single batch comes whole.
   std::uint32_t delivery_bytes_max = 1 << 20;
   skald::timeout timeout = {};
+
+  // As a member of this consumer group, which divides the partitions among its members; `from` is then where
+  // to begin a partition of which the group has no position. Not together with `partitions` or `positions`.
+  std::string_view group = {};
+  // Makes a static member of that name: it may restart within its session timeout and gets its partitions
+  // back.
+  std::string_view instance = {};
+  commit_mode commit = commit_mode::automatic;
+  // How long the group waits for a member whose connection is lost, or who is silent. At most an hour.
+  milliseconds session_timeout{30'000};
+  // How long it waits for a partition that it wants back; longer than the records of one receive() take.
+  milliseconds release_timeout{30'000};
 };
 
 struct producer_options {

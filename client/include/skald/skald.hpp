@@ -5,6 +5,7 @@
 #include <skald/blocking_service.hpp>
 #include <skald/client.hpp>
 #include <skald/commit.hpp>
+#include <skald/group.hpp>
 #include <skald/options.hpp>
 #include <skald/producer.hpp>
 #include <skald/protocol/error.hpp>
