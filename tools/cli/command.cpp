@@ -37,6 +37,13 @@ error about(const std::string& topic, const error& failed) {
   return {static_cast<errc>(failed.code().value()), message};
 }
 
+start_point to_start_point(const start_position& from) {
+  if (std::holds_alternative<from_earliest>(from)) return skald::earliest;
+  if (std::holds_alternative<from_latest>(from)) return skald::latest;
+  if (const offset* at = std::get_if<offset>(&from)) return *at;
+  return std::get<timestamp>(from);
+}
+
 command_error to_command_error(const error& failed) {
   const auto is = [&](errc code) { return failed.code() == code; };
   if (is(errc::cannot_connect)) return {exit_code::cannot_connect, failed.message()};

@@ -13,6 +13,7 @@
 #include <skald/blocking_client.hpp>
 
 #include "tools/cli/exit_code.hpp"
+#include "tools/cli/moment.hpp"
 
 namespace skald::cli {
 
@@ -37,11 +38,15 @@ void add_key_commands(CLI::App& app, const global_options& globals, action& chos
 void add_request_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_serve_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_service_command(CLI::App& app, const global_options& globals, action& chosen);
+void add_group_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_status_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_ping_command(CLI::App& app, const global_options& globals, action& chosen);
 
 // Connects within the timeout. Throws command_error (cannot_connect) with what to do about it.
 blocking_client connect(const global_options& globals);
+
+// What the client library calls it.
+start_point to_start_point(const start_position& from);
 
 // How a command ends that failed like this.
 command_error to_command_error(const error& failed);

@@ -131,6 +131,7 @@ exit_code run(int argc, char** argv) {
   add_request_command(app, globals, chosen);
   add_serve_command(app, globals, chosen);
   add_service_command(app, globals, chosen);
+  add_group_command(app, globals, chosen);
   add_status_command(app, globals, chosen);
   add_ping_command(app, globals, chosen);
 

@@ -38,6 +38,9 @@ How to write records (--format):
 TOPIC may be a pattern: in orders.* the star stands for one token between dots, in orders.> the rest for one or
 more. Topics that are created later and match join by themselves, from their first record.
 
+With --group, all who give the same name share the partitions, and what is written is committed: the group goes on
+there, whoever is in it then. --from is where to begin a partition that the group has never had.
+
 Records of one partition come in order; partitions are merged as they come.
 A lost connection is opened again, and reading goes on where it was; standard error says so.
 
@@ -45,6 +48,7 @@ Examples:
   skald sub orders
   skald sub orders --from earliest --no-follow --format '%p/%o %t %k: %v'
   skald sub 'orders.>' --format '%N %k: %v'
+  skald sub orders --group billing --from earliest
   skald sub orders --from -15m --partition 0,3 | grep failed
   skald sub orders --from earliest --count 10 --format json | jq .value
   skald sub names --from earliest --no-follow --format '%v\0' | xargs -0 -n1 echo
@@ -59,14 +63,9 @@ struct sub_options {
   std::optional<std::uint64_t> count;
   bool follow = true;
   std::optional<record_format> format;
+  std::string group;
+  std::string instance;
 };
-
-start_point to_start_point(const start_position& from) {
-  if (std::holds_alternative<from_earliest>(from)) return skald::earliest;
-  if (std::holds_alternative<from_latest>(from)) return skald::latest;
-  if (const offset* at = std::get_if<offset>(&from)) return *at;
-  return std::get<timestamp>(from);
-}
 
 // The topics that a name or a pattern means now.
 std::vector<std::string> topics_of(blocking_client& broker, const std::string& text) {
@@ -127,6 +126,7 @@ class receiver {
   records next(blocking_subscription& from, bool patient);
   bool counted() const { return options_.count && received_ >= *options_.count; }
   bool write(const records& delivered, const ends* until);
+  void commit(blocking_subscription& from, const records& delivered);
   void warn_of_gap(const records& delivered);
   void tell_of_connection();
   void notice(const std::string& what);
@@ -139,6 +139,7 @@ class receiver {
   output_buffer output_{STDOUT_FILENO};
   output_record record_;
   bool told_of_trouble_ = false;
+  offset written_end_;  // in the delivery being written
   std::uint64_t received_ = 0;
   std::uint64_t bytes_ = 0;
 };
@@ -152,6 +153,7 @@ void receiver::run(blocking_subscription& from, ends* until) {
       const records delivered = next(from, until == nullptr);
       warn_of_gap(delivered);
       const bool more = write(delivered, until);
+      if (!options_.group.empty()) commit(from, delivered);
       progress_.update(received_, bytes_);
       if (until != nullptr) until->reached(delivered.topic(), delivered.partition(), delivered.end_offset());
       if (!more) break;
@@ -181,10 +183,12 @@ records receiver::next(blocking_subscription& from, bool patient) {
 
 // Writes the records, up to the count. False when that is reached.
 bool receiver::write(const records& delivered, const ends* until) {
+  written_end_ = delivered.begin_offset();
   for (const record& each : delivered) {
     if (until != nullptr && !until->includes(delivered.topic(), delivered.partition(), each.offset()))
       return true;
     if (counted()) return false;
+    written_end_ = each.offset() + 1;
     record_.partition = delivered.partition();
     record_.offset = each.offset();
     record_.timestamp = each.time();
@@ -198,6 +202,23 @@ bool receiver::write(const records& delivered, const ends* until) {
     bytes_ += record_.value ? record_.value->size() : 0;
   }
   return !counted();
+}
+
+// What was written is done. The position may end within a delivery, at the count.
+void receiver::commit(blocking_subscription& from, const records& delivered) {
+  output_.flush();
+  try {
+    if (written_end_ == delivered.end_offset()) return from.commit(delivered);
+    for (const record& each : delivered) {
+      if (each.offset() + 1 == written_end_) return from.commit(each);
+    }
+  } catch (const error& failed) {
+    // The position goes with the next commit, or the partition is another member's, which begins before it.
+    if (failed.code() != errc::connection_lost && failed.code() != errc::unknown_member &&
+        failed.code() != errc::fenced_member) {
+      throw;
+    }
+  }
 }
 
 void receiver::warn_of_gap(const records& delivered) {
@@ -244,7 +265,11 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
   std::optional<ends> until;
   if (!options.follow) about_topic(options.topic, [&] { until.emplace(broker, options, partitions); });
   auto opened = about_topic(options.topic, [&] {
-    return broker.subscribe(options.topic, {.from = to_start_point(options.from), .partitions = partitions});
+    return broker.subscribe(options.topic, {.from = to_start_point(options.from),
+                                            .partitions = partitions,
+                                            .group = options.group,
+                                            .instance = options.instance,
+                                            .commit = manual});
   });
   {
     const std::lock_guard lock(mutex);
@@ -256,6 +281,7 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
     const std::lock_guard lock(mutex);
     open = false;
   }
+  from.close();
   return stopping.reason().value_or(exit_code::ok);
 }
 
@@ -285,12 +311,26 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
       ->type_name("N");
   command->add_flag("--follow,!--no-follow", options->follow,
                     "Wait for what is to come (default), or end with what was there at the start");
+  command
+      ->add_option("--group", options->group,
+                   "As a member of this consumer group, which shares the partitions")
+      ->type_name("NAME");
+  command
+      ->add_option("--instance", options->instance, "A static member: its partitions wait while it restarts")
+      ->type_name("NAME");
   add_parsed_option(*command, "--format", options->format, record_format::parse,
                     "text, json, raw or a template; see below [text]", "FORMAT");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
     chosen = [&globals, options] {
       sub_options effective = *options;
+      if (effective.group.empty() && !effective.instance.empty()) {
+        throw command_error(exit_code::usage, "--instance names a member of a group; give --group");
+      }
+      if (!effective.group.empty() && !effective.follow) {
+        throw command_error(exit_code::usage,
+                            "--no-follow has no end in a group, whose members come and go; give --count");
+      }
       if (globals.json) effective.format = *record_format::parse("json");
       return subscribe(globals, effective);
     };

@@ -13,13 +13,19 @@ _skald_services() {
   "${COMP_WORDS[0]}" "$@" --timeout 500ms --quiet service list --names 2>/dev/null
 }
 
+# Likewise the names of consumer groups.
+_skald_groups() {
+  "${COMP_WORDS[0]}" "$@" --timeout 500ms --quiet group list --names 2>/dev/null
+}
+
 _skald() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
   local global_options='-b --broker --timeout --output -q --quiet -h --help'
   local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes'
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
     --durability --timestamp'
-  local sub_options='--from -p --partition -n --count --follow --no-follow --format'
+  local sub_options='--from -p --partition -n --count --follow --no-follow --format
+    --group --instance'
   local serve_options='--concurrency --instance --label -m --metadata'
   COMPREPLY=()
 
@@ -40,7 +46,8 @@ _skald() {
       --timeout | --output | -f | --file | --input | -k | --key | --key-separator | -H | --header | -p | \
         --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
-        --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata)
+        --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
+        --group | --to | --topic)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -48,7 +55,7 @@ _skald() {
       *)
         if [[ -z $command ]]; then
           command=$word
-        elif [[ ($command == topic || $command == service) && -z $subcommand ]]; then
+        elif [[ $command == @(topic|group|service) && -z $subcommand ]]; then
           subcommand=$word
         else
           ((++arguments))
@@ -67,7 +74,9 @@ _skald() {
     --input) COMPREPLY=($(compgen -W 'lines json raw' -- "$current")); return ;;
     --compression) COMPREPLY=($(compgen -W 'none lz4 zstd' -- "$current")); return ;;
     --durability) COMPREPLY=($(compgen -W 'memory disk' -- "$current")); return ;;
-    --from) COMPREPLY=($(compgen -W 'earliest latest' -- "$current")); return ;;
+    --group) COMPREPLY=($(compgen -W "$(_skald_groups "${broker[@]}")" -- "$current")); return ;;
+    --topic) COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current")); return ;;
+    --from | --to) COMPREPLY=($(compgen -W 'earliest latest' -- "$current")); return ;;
     --index) COMPREPLY=($(compgen -W 'none key' -- "$current")); return ;;
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
@@ -95,7 +104,9 @@ _skald() {
       service:watch) options+=' -n --count' ;;
       topic:alter) options+=" $setting_options" ;;
       topic:list) options+=' --names' ;;
-      topic:delete) options+=' -y --yes' ;;
+      topic:delete | group:delete) options+=' -y --yes' ;;
+      group:list) options+=' --names' ;;
+      group:reset) options+=' --to --topic --execute' ;;
     esac
     COMPREPLY=($(compgen -W "$options" -- "$current"))
     return
@@ -103,7 +114,11 @@ _skald() {
 
   case $command:$subcommand:$arguments in
     ::0)
-      COMPREPLY=($(compgen -W 'topic pub sub get events keys request serve service status ping' -- "$current"))
+      COMPREPLY=($(compgen -W 'topic pub sub group get events keys request serve service status ping' -- "$current"))
+      ;;
+    group::0) COMPREPLY=($(compgen -W 'list describe reset delete' -- "$current")) ;;
+    group:describe:0 | group:reset:0 | group:delete:0)
+      COMPREPLY=($(compgen -W "$(_skald_groups "${broker[@]}")" -- "$current"))
       ;;
     topic::0) COMPREPLY=($(compgen -W 'create list describe alter delete' -- "$current")) ;;
     service::0) COMPREPLY=($(compgen -W 'list info ping stats watch' -- "$current")) ;;
