@@ -74,29 +74,30 @@ void deliveries::join_group(std::uint64_t id, const wire::Subscribe& message, co
   as->member = std::make_unique<member_state>();
   as->member->group = join->group;
   as->member->stays = !join->who.instance.empty();
-  as->member->opening = session_.open(id);
   const auto heartbeat = join->who.session_timeout / heartbeats_per_timeout;
   subscriptions_.emplace(as->id, as);
   ++host_.counts.subscriptions;
-  as->member->connected =
-      host_.shard.groups().join(std::move(*join), [which = weak(as), session = session_.weak_from_this(),
-                                                   &groups = host_.shard.groups(), group = as->member->group,
-                                                   stays = as->member->stays, heartbeat](group_event event) {
+  as->member->connected = host_.shard.groups().join(
+      std::move(*join), [which = weak(as), session = session_.weak_from_this(), request = session_.open(id),
+                         answered = std::make_shared<bool>(false), &groups = host_.shard.groups(),
+                         group = as->member->group, stays = as->member->stays, heartbeat](group_event event) {
+        const bool first = !std::exchange(*answered, true);
+        const bool joined = event.what == group_event::kind::joined;
         const auto alive = session.lock();
         const shared of = which.lock();
-        const bool joined = event.what == group_event::kind::joined;
         if (!alive || !of || alive->subscriptions().find(of->id) != of) {
-          // It was unsubscribed before it had joined.
+          if (first) request.fail(errc::cancelled, "unsubscribed before it was a member");
           if (joined && !stays) groups.leave(group, event.is);
-          return;
-        }
-        if (joined) {
+        } else if (joined) {
           of->open = true;
           of->member->is = event.is;
-          std::exchange(of->member->opening, std::nullopt)->answer([&](builder& to) {
+          request.answer([&](builder& to) {
             return wire::CreateSubscribeOk(to, 0, 0, event.is.member.value(), event.is.epoch.value(),
                                            static_cast<std::uint32_t>(heartbeat.count()));
           });
+        } else if (first) {
+          alive->subscriptions().remove(*of);
+          request.fail(event.why.code, event.why.message);
         } else {
           alive->subscriptions().member_told(of, std::move(event));
         }
@@ -104,17 +105,9 @@ void deliveries::join_group(std::uint64_t id, const wire::Subscribe& message, co
 }
 
 void deliveries::member_told(const shared& which, group_event event) {
-  member_state& member = *which->member;
-  if (event.what == group_event::kind::changed) {
-    member.events.push_back(std::move(event));
-    return follow_assignments(which);
-  }
-  if (member.opening) {
-    const pending_request request = *std::exchange(member.opening, std::nullopt);
-    remove(*which);
-    return request.fail(event.why.code, event.why.message);
-  }
-  end(which, event.why.code, event.why.message);
+  if (event.what == group_event::kind::ended) return end(which, event.why.code, event.why.message);
+  which->member->events.push_back(std::move(event));
+  follow_assignments(which);
 }
 
 // One event after the other: finding where a partition begins may take reading from it.

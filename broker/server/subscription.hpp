@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "broker/server/deliveries.hpp"
-#include "broker/server/session.hpp"
 #include "skald/protocol/topic_pattern.hpp"
 
 namespace skald::server {
@@ -39,10 +38,9 @@ struct deliveries::cursor {
 struct deliveries::member_state {
   std::string group;
   membership is;
-  std::optional<pending_request> opening;  // until it has joined
-  std::deque<group_event> events;          // to be followed in their order
-  bool stays = false;                      // a static member keeps its partitions while it is away
-  bool resolving = false;                  // the first of them is being followed
+  std::deque<group_event> events;  // to be followed in their order
+  bool stays = false;              // a static member keeps its partitions while it is away
+  bool resolving = false;          // the first of them is being followed
   group_port::token connected;
 };
 
