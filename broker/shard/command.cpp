@@ -57,12 +57,22 @@ flatbuffers::Offset<fb::Append> write_append(FlatBufferBuilder& to, const append
 any_offset write(FlatBufferBuilder& to, const append_command& c) {
   return as_any(write_append(to, c));
 }
+fb::QueueRange as_struct(const queue_range& range) {
+  return {range.queue.value(), range.partition.value(), range.first.value(), range.end.value()};
+}
+auto write_ranges(FlatBufferBuilder& to, const std::vector<queue_range>& ranges) {
+  fb::QueueRange* into = nullptr;
+  const auto written = to.CreateUninitializedVectorOfStructs<fb::QueueRange>(ranges.size(), &into);
+  for (std::size_t i = 0; i < ranges.size(); ++i) into[i] = as_struct(ranges[i]);
+  return written;
+}
 any_offset write(FlatBufferBuilder& to, const commit_command& c) {
   std::vector<flatbuffers::Offset<fb::Append>> appends;
   appends.reserve(c.appends.size());
   for (const append_command& one : c.appends) appends.push_back(write_append(to, one));
+  const auto settled = write_ranges(to, c.settled);
   return as_any(fb::CreateCommit(to, to.CreateVector(appends), ms(c.now), number_of(c.producer),
-                                 c.epoch.value(), c.sequence));
+                                 c.epoch.value(), c.sequence, settled));
 }
 any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
   const topic_settings& with = c.settings;
@@ -120,6 +130,38 @@ any_offset write(FlatBufferBuilder& to, const commit_positions_command& c) {
 any_offset write(FlatBufferBuilder& to, const delete_group_command& c) {
   return as_any(fb::CreateDeleteGroup(to, to.CreateString(c.group)));
 }
+flatbuffers::Offset<fb::QueueSettings> write_settings(FlatBufferBuilder& to, const queue_settings& with) {
+  return fb::CreateQueueSettings(to, with.lease_ms, with.max_attempts, with.backoff_min_ms,
+                                 with.backoff_max_ms, with.ordered_by_key, to.CreateString(with.dead_letter));
+}
+any_offset write(FlatBufferBuilder& to, const create_queue_command& c) {
+  const auto name = to.CreateString(c.name);
+  return as_any(fb::CreateCreateQueue(to, c.topic.value(), name, write_settings(to, c.settings), c.if_absent,
+                                      c.from_end, ms(c.now), c.queues_max));
+}
+any_offset write(FlatBufferBuilder& to, const alter_queue_command& c) {
+  return as_any(fb::CreateAlterQueue(to, c.queue.value(), write_settings(to, c.settings)));
+}
+any_offset write(FlatBufferBuilder& to, const delete_queue_command& c) {
+  return as_any(fb::CreateDeleteQueue(to, c.queue.value()));
+}
+any_offset write(FlatBufferBuilder& to, const settle_command& c) {
+  const auto settled = write_ranges(to, c.settled);
+  std::vector<flatbuffers::Offset<fb::Retried>> retried;
+  retried.reserve(c.retried.size());
+  for (const retried_range& one : c.retried) {
+    const fb::QueueRange range = as_struct(one.of);
+    retried.push_back(
+        fb::CreateRetried(to, &range, one.attempts, ms(one.parked_until), to.CreateString(one.reason)));
+  }
+  return as_any(fb::CreateSettle(to, settled, to.CreateVector(retried)));
+}
+any_offset write(FlatBufferBuilder& to, const unpark_queue_command& c) {
+  return as_any(fb::CreateUnparkQueue(to, c.queue.value(), ms(c.now)));
+}
+any_offset write(FlatBufferBuilder& to, const purge_queue_command& c) {
+  return as_any(fb::CreatePurgeQueue(to, c.queue.value()));
+}
 
 // ---- reading ----
 
@@ -152,6 +194,17 @@ append_command read(const fb::Append& t) {
           .base_sequence = t.base_sequence(),
           .terms = terms_of(t)};
 }
+queue_range range_of(const fb::QueueRange& range) {
+  return {queue_id(range.queue()), partition_id(range.partition()), offset(range.first()),
+          offset(range.end())};
+}
+std::vector<queue_range> ranges_of(const flatbuffers::Vector<const fb::QueueRange*>* list) {
+  std::vector<queue_range> ranges;
+  if (list == nullptr) return ranges;
+  ranges.reserve(list->size());
+  for (const fb::QueueRange* const one : *list) ranges.push_back(range_of(*one));
+  return ranges;
+}
 commit_command read(const fb::Commit& t) {
   commit_command commit{.appends = {},
                         .now = at_ms(t.now_ms()),
@@ -161,6 +214,7 @@ commit_command read(const fb::Commit& t) {
   if (const auto producer = t.producer()) commit.producer = producer_id(*producer);
   if (t.appends() != nullptr)
     for (const fb::Append* one : *t.appends()) commit.appends.push_back(read(*one));
+  commit.settled = ranges_of(t.settled());
   return commit;
 }
 create_topic_command read(const fb::CreateTopic& t) {
@@ -226,6 +280,46 @@ commit_positions_command read(const fb::CommitPositions& t) {
 delete_group_command read(const fb::DeleteGroup& t) {
   return {t.group()->str()};
 }
+std::string text_of(const flatbuffers::String* text) {
+  return text == nullptr ? std::string() : text->str();
+}
+queue_settings settings_of(const fb::QueueSettings& s) {
+  return {.lease_ms = s.lease_ms(),
+          .max_attempts = s.max_attempts(),
+          .backoff_min_ms = s.backoff_min_ms(),
+          .backoff_max_ms = s.backoff_max_ms(),
+          .ordered_by_key = s.ordered_by_key(),
+          .dead_letter = text_of(s.dead_letter())};
+}
+create_queue_command read(const fb::CreateQueue& t) {
+  return {.topic = topic_id(t.topic()),
+          .name = t.name()->str(),
+          .settings = settings_of(*t.settings()),
+          .if_absent = t.if_absent(),
+          .from_end = t.from_end(),
+          .now = at_ms(t.now_ms()),
+          .queues_max = t.queues_max()};
+}
+alter_queue_command read(const fb::AlterQueue& t) {
+  return {queue_id(t.queue()), settings_of(*t.settings())};
+}
+delete_queue_command read(const fb::DeleteQueue& t) {
+  return {queue_id(t.queue())};
+}
+settle_command read(const fb::Settle& t) {
+  settle_command c{ranges_of(t.settled()), {}};
+  if (t.retried() == nullptr) return c;
+  for (const fb::Retried* const one : *t.retried())
+    c.retried.push_back(
+        {range_of(*one->of()), one->attempts(), at_ms(one->parked_until_ms()), text_of(one->reason())});
+  return c;
+}
+unpark_queue_command read(const fb::UnparkQueue& t) {
+  return {queue_id(t.queue()), at_ms(t.now_ms())};
+}
+purge_queue_command read(const fb::PurgeQueue& t) {
+  return {queue_id(t.queue())};
+}
 
 [[noreturn]] void corrupt() {
   throw error(errc::storage_corrupt, "a journal entry with a valid checksum holds no valid command");
@@ -257,6 +351,18 @@ command read(const fb::Entry& entry) {
       return read(*entry.command_as_CommitPositions());
     case fb::Command::DeleteGroup:
       return read(*entry.command_as_DeleteGroup());
+    case fb::Command::CreateQueue:
+      return read(*entry.command_as_CreateQueue());
+    case fb::Command::AlterQueue:
+      return read(*entry.command_as_AlterQueue());
+    case fb::Command::DeleteQueue:
+      return read(*entry.command_as_DeleteQueue());
+    case fb::Command::Settle:
+      return read(*entry.command_as_Settle());
+    case fb::Command::UnparkQueue:
+      return read(*entry.command_as_UnparkQueue());
+    case fb::Command::PurgeQueue:
+      return read(*entry.command_as_PurgeQueue());
     case fb::Command::NONE:
       corrupt();
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/shard/group_positions.hpp"
+#include "broker/shard/queue_commands.hpp"
 #include "broker/shard/shard.hpp"
 #include "broker/state/rows.hpp"
 #include "skald/protocol/types.hpp"
@@ -61,6 +62,7 @@ struct commit_command {
   std::optional<producer_id> producer;
   producer_epoch epoch;
   std::uint64_t sequence = 0;
+  std::vector<queue_range> settled{};  // records of queues, none of which is settled yet
 };
 struct init_producer_command {};
 struct trim_command {
@@ -90,10 +92,11 @@ struct relocated_command {
   state::place_key from;
 };
 
-using command =
-    std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
-                 init_producer_command, trim_command, expire_producers_command, relocated_command,
-                 commit_command, expire_committers_command, commit_positions_command, delete_group_command>;
+using command = std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
+                             init_producer_command, trim_command, expire_producers_command, relocated_command,
+                             commit_command, expire_committers_command, commit_positions_command,
+                             delete_group_command, create_queue_command, alter_queue_command,
+                             delete_queue_command, settle_command, unpark_queue_command, purge_queue_command>;
 
 // Writes commands as the head of a journal entry. Reuses its buffer: have one per thread.
 class command_encoder {

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "broker/shard/offline_state.hpp"
+#include "broker/shard/queue_inspection.hpp"
 #include "broker/shard/shard.hpp"
 #include "broker/state/lmdb_store.hpp"
 #include "skald/protocol/error.hpp"
@@ -13,9 +14,22 @@ namespace skald::shard {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> all_sections = {
-    "meta",    "topics", "partitions",  "batches",    "producers",       "segments",
-    "garbage", "keys",   "message_ids", "committers", "group_positions", "journal"};
+constexpr std::array<std::string_view, 3> queue_sections = {"queues", "queue_partitions", "queue_records"};
+constexpr std::array<std::string_view, 15> all_sections = {"meta",
+                                                           "topics",
+                                                           "partitions",
+                                                           "batches",
+                                                           "producers",
+                                                           "segments",
+                                                           "garbage",
+                                                           "keys",
+                                                           "message_ids",
+                                                           "committers",
+                                                           "group_positions",
+                                                           "queues",
+                                                           "queue_partitions",
+                                                           "queue_records",
+                                                           "journal"};
 
 std::uint64_t number(std::uint64_t value) {
   return value;
@@ -83,6 +97,7 @@ void describe(fields& to, const commit_command& c) {
     to.emplace_back("epoch", number(c.epoch.value()));
     to.emplace_back("commit_sequence", c.sequence);
   }
+  describe_settled(to, c.settled);
   to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const expire_committers_command& c) {
@@ -130,6 +145,8 @@ class dumper final : public offline_state::listener {
     if (wants("keys")) keys();
     if (wants("message_ids")) message_ids();
     if (wants("committers")) committers();
+    for (const std::string_view section : queue_sections)
+      if (wants(section)) dump_queues(tables_, section, out_);
   }
 
   void on_entry(const offline_entry& entry) override {

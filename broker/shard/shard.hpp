@@ -27,6 +27,7 @@
 #include "broker/base/disk.hpp"
 #include "broker/base/executor.hpp"
 #include "broker/journal/journal.hpp"
+#include "broker/shard/queue_commands.hpp"
 #include "broker/state/store.hpp"
 #include "broker/state/topic_settings.hpp"
 #include "skald/protocol/error.hpp"
@@ -34,6 +35,8 @@
 #include "skald/protocol/types.hpp"
 
 namespace skald::shard {
+
+class queue_state;
 
 using state::topic_index;
 using state::topic_settings;
@@ -109,7 +112,7 @@ struct append_result {
 
 // Which part of a commit a refusal is about.
 struct commit_part {
-  enum class kind : std::uint8_t { whole, append };
+  enum class kind : std::uint8_t { whole, append, settlement };
   kind what = kind::whole;
   std::uint32_t index = 0;
 };
@@ -122,6 +125,8 @@ struct commit_request {
   std::optional<producer_id> producer;
   producer_epoch epoch;
   std::uint64_t sequence = 0;
+  // Records of queues. Who may settle them has been checked by the caller, who knows the leases.
+  std::vector<queue_range> settled{};
 };
 
 struct commit_result {
@@ -198,6 +203,7 @@ struct options {
   std::chrono::milliseconds retention_interval{1000};
   std::chrono::hours producer_expiry{24 * 7};
   std::uint32_t partitions_max = 100'000;  // of all topics together
+  std::uint32_t queues_max = 100'000;      // likewise
   // Told, on the shard's executor, what an operator should know and nobody asked for: a batch that has
   // rotted, a full disk and its relief. May be empty.
   std::function<void(const std::string&)> warn;
@@ -269,6 +275,21 @@ class shard {
   // One entry of the journal, hence one atomic change. The topics of all appends are of this shard.
   void commit(commit_request what, commit_done done);
 
+  // ---- queues ----
+  using failure_done = std::function<void(failure)>;
+  using queue_done = std::function<void(failure, queue_id)>;
+  // What is known of queues and their records.
+  const queue_state& queues() const;
+  void create_queue(std::string_view topic, std::string name, queue_settings settings, bool if_absent,
+                    bool from_end, queue_done done);
+  void alter_queue(queue_id queue, queue_settings settings, failure_done done);
+  void delete_queue(queue_id queue, failure_done done);
+  // Who may settle what has been checked by the caller, who knows the leases.
+  void settle(settle_command what, failure_done done);
+  // Makes due at `now` what is parked until later.
+  void unpark_queue(queue_id queue, timestamp now, failure_done done);
+  void purge_queue(queue_id queue, failure_done done);
+
   struct partition_ref {
     topic_id topic;
     partition_id partition;
@@ -304,6 +325,8 @@ class shard {
   // All that match, in order of name.
   std::vector<resolved_topic> find_topics(const protocol::topic_pattern& like) const;
   std::optional<std::string> name_of(topic_id topic) const;
+  // Without its partitions; an empty name when there is no such topic.
+  topic_info topic(topic_id id) const;
   std::optional<partition_info> partition(partition_ref of) const;
   // At least one batch when there is one at or after `from`, else as many as fit bytes_max. An empty plan
   // without a failure means that `from` is the high watermark.

@@ -129,7 +129,8 @@ void shard::impl::commit(commit_request what, commit_done done) {
                         .now = clock_.now(),
                         .producer = what.producer,
                         .epoch = what.epoch,
-                        .sequence = what.sequence};
+                        .sequence = what.sequence,
+                        .settled = std::move(what.settled)};
   std::vector<append_result> results(what.appends.size());
   for (std::size_t i = 0; i < what.appends.size(); ++i) {
     append_command& append = commit.appends.emplace_back();

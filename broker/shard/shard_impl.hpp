@@ -93,6 +93,8 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   failure read_terms(const append_request& request, const topic_settings& with, append_command& made);
   failure not_indexed(const partition_ref& of) const;
   failure check_settings(const topic_settings& settings) const;
+  failure check_settings(const queue_settings& settings) const;
+  void propose_for(const command& what, journal::urgency how, failure_done done);
   topic_info info_of(topic_id id, bool with_partitions) const;
   partition_info info_of(const state::partition_key& of, const state::partition_row& row) const;
   failure missing(const partition_ref& of) const;

@@ -155,4 +155,8 @@ void shard::impl::tell_topic_changes() {
   }
 }
 
+topic_info shard::topic(topic_id id) const {
+  return impl_->info_of(id, false);
+}
+
 }  // namespace skald::shard

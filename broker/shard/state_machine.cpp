@@ -41,7 +41,7 @@ constexpr offset offset_max{std::numeric_limits<std::uint64_t>::max()};
 
 }  // namespace
 
-state_machine::state_machine(state::tables& over) : tables_(over), index_(over) {
+state_machine::state_machine(state::tables& over) : tables_(over), index_(over), queues_(over) {
   for (const auto& [id, topic] : tables_.topics) by_name_.emplace(topic.name, id);
 }
 
@@ -113,6 +113,7 @@ effect state_machine::on(const delete_topic_command& c, journal::place) {
     tables_.garbage.put(key, rest);
     tables_.partitions.erase(key);
   }
+  queues_.topic_deleted(c.topic);
   by_name_.erase(topic->name);
   tables_.topics.erase(c.topic);
   effect deleted;
@@ -266,6 +267,7 @@ effect state_machine::on(const trim_command& c, journal::place) {
   partition_row& partition = *tables_.partitions.edit(c.of);
   partition.log_start = log_start;
   partition.bytes = bytes;
+  queues_.trimmed(c.of, log_start);
   return trimmed;
 }
 
@@ -316,6 +318,44 @@ effect state_machine::on(const delete_group_command& c, journal::place) {
   if (!forget_group(tables_, c.group))
     return refused(errc::unknown_group, "there is no group '" + c.group + "'");
   return {};
+}
+
+// ---- queues ----
+
+effect state_machine::on(const create_queue_command& c, journal::place) {
+  effect made;
+  made.why = queues_.create(c, made.queue);
+  return made;
+}
+
+effect state_machine::on(const alter_queue_command& c, journal::place) {
+  effect altered;
+  altered.why = queues_.alter(c);
+  return altered;
+}
+
+effect state_machine::on(const delete_queue_command& c, journal::place) {
+  effect deleted;
+  deleted.why = queues_.remove(c.queue);
+  return deleted;
+}
+
+effect state_machine::on(const settle_command& c, journal::place) {
+  for (const queue_range& range : c.settled) queues_.settle(range);
+  for (const retried_range& range : c.retried) queues_.retry(range);
+  return {};
+}
+
+effect state_machine::on(const unpark_queue_command& c, journal::place) {
+  effect unparked;
+  unparked.why = queues_.unpark(c);
+  return unparked;
+}
+
+effect state_machine::on(const purge_queue_command& c, journal::place) {
+  effect purged;
+  purged.why = queues_.purge(c.queue);
+  return purged;
 }
 
 // ---- garbage ----

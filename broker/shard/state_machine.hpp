@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "broker/shard/command.hpp"
+#include "broker/shard/queue_state.hpp"
 #include "broker/shard/record_index.hpp"
 #include "broker/shard/shard.hpp"
 #include "broker/state/tables.hpp"
@@ -56,6 +57,7 @@ struct effect {
   std::uint64_t version = 0;  // of the last record's key, in a topic with an index: now, or why it conflicts
   std::vector<committed_append> appends;  // of a commit, in order
   producer_id producer;                   // new
+  queue_id queue;                         // created
   enum class change : std::uint8_t { nothing_to_read, records_added, topic_gone } readers = {};
 };
 
@@ -74,6 +76,7 @@ class state_machine {
   const std::map<std::string, topic_id, std::less<>>& topics_by_name() const { return by_name_; }
   std::optional<topic_id> find(std::string_view name) const;
   const record_index& index() const { return index_; }
+  const queue_state& queues() const { return queues_; }
 
  private:
   effect on(const append_command&, journal::place batch);
@@ -88,6 +91,12 @@ class state_machine {
   effect on(const delete_group_command&, journal::place);
   effect on(const commit_command&, journal::place batches);
   effect on(const expire_committers_command&, journal::place);
+  effect on(const create_queue_command&, journal::place);
+  effect on(const alter_queue_command&, journal::place);
+  effect on(const delete_queue_command&, journal::place);
+  effect on(const settle_command&, journal::place);
+  effect on(const unpark_queue_command&, journal::place);
+  effect on(const purge_queue_command&, journal::place);
 
   // What the earlier appends of a commit will have changed once the commit takes effect.
   struct staged;
@@ -112,6 +121,7 @@ class state_machine {
   position_sweep position_sweep_;  // of the topic whose garbage is being cleared
   record_index index_;
   std::map<std::string, topic_id, std::less<>> by_name_;  // follows from tables_.topics
+  queue_state queues_;
 };
 
 }  // namespace skald::shard

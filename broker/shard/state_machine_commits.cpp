@@ -48,6 +48,11 @@ bool state_machine::refuses(const commit_command& c, effect& outcome) const {
     if (outcome.why) return true;
     before.add(append);
   }
+  for (std::uint32_t i = 0; i < c.settled.size(); ++i) {
+    outcome.refused = {commit_part::kind::settlement, i};
+    outcome.why = queues_.check(c.settled[i]);
+    if (outcome.why) return true;
+  }
   outcome.refused = {};
   return false;
 }
@@ -113,6 +118,7 @@ effect state_machine::on(const commit_command& c, journal::place batches) {
     outcome.appends.push_back(done);
     batch.position += append.batch_bytes;
   }
+  for (const queue_range& range : c.settled) queues_.settle(range);
   remember(c, outcome);
   return outcome;
 }

@@ -8,6 +8,7 @@
 
 #include "broker/journal/segment.hpp"
 #include "broker/shard/offline_state.hpp"
+#include "broker/shard/queue_inspection.hpp"
 #include "broker/shard/shard.hpp"
 #include "broker/state/lmdb_store.hpp"
 #include "skald/protocol/error.hpp"
@@ -53,6 +54,8 @@ class verifier final : public offline_state::listener {
     check_commits();
     check_places();
     check_segments();
+    counts_.queues = check_queues(
+        tables_, [this](std::string where, std::string what) { wrong(std::move(where), std::move(what)); });
     return counts_;
   }
 

@@ -45,6 +45,7 @@ struct verification {
   std::uint64_t producers = 0;
   std::uint64_t group_positions = 0;
   std::uint64_t keys = 0;  // of topics with an index of keys
+  std::uint64_t queues = 0;
   std::uint64_t notes = 0;
   std::uint64_t errors = 0;
 };

@@ -31,9 +31,12 @@ enum class table_id : std::uint8_t {
   message_ids,
   commits,
   committers,
-  group_positions
+  group_positions,
+  queues,
+  queue_partitions,
+  queue_records
 };
-inline constexpr std::size_t table_count = 14;
+inline constexpr std::size_t table_count = 17;
 std::string_view to_string(table_id table) noexcept;
 
 // A place in one table, in the order of keys as unsigned bytes. The views are valid until the cursor moves or

@@ -18,6 +18,9 @@
 //   commits     producer, sequence              what came of a commit                       yes
 //   committers  producer                        the newest of its commits                   yes
 //   group_positions  group, topic, partition    where a consumer group goes on              yes
+//   queues      queue                           name, topic, settings                       yes
+//   queue_partitions  queue, partition          below what offset all is settled            yes
+//   queue_records     queue, partition, offset  settled, tried or parked records above that yes
 //
 // "In effect": rows whose offset is before the partition's log_start count for nothing, and a node clears
 // them away, with the batch they belong to, when it likes; what they say of records that are kept is logical.
@@ -34,6 +37,7 @@
 #include <vector>
 
 #include "broker/state/overlay_table.hpp"
+#include "broker/state/queue_rows.hpp"
 #include "broker/state/resident_table.hpp"
 #include "broker/state/rows.hpp"
 #include "broker/state/store.hpp"
@@ -69,6 +73,9 @@ class tables {
   overlay_table<text_key, offset_row> message_ids;
   overlay_table<commit_key, commit_row> commits;
   overlay_table<producer_id, committer_row> committers;
+  resident_table<queue_id, queue_row> queues{table_id::queues};
+  resident_table<queue_partition_key, queue_partition_row> queue_partitions{table_id::queue_partitions};
+  overlay_table<queue_record_key, queue_record_row> queue_records;
 
   // Everything changed since the last freeze. Until thaw() says that it has been written, no second freeze.
   frozen_tables freeze();
