@@ -28,6 +28,10 @@ inline constexpr std::size_t appends_max = 16'384;
 inline constexpr std::size_t partitions_max = 16'384;
 inline constexpr std::size_t topics_max = 16'384;
 inline constexpr std::size_t groups_max = 4'096;  // also members in one description
+// Of queues: settlements, runs, records shown.
+inline constexpr std::size_t settled_max = 16'384;
+// Why a record was refused.
+inline constexpr std::size_t reason_bytes_max = 1024;
 // Headers of a request or reply, metadata of an instance.
 inline constexpr std::size_t properties_max = 128;
 inline constexpr std::size_t instances_max = 16'384;
@@ -55,8 +59,7 @@ using header_result = boost::system::result<T, header_failure>;
 //                     string may be null: text() reads it as "". Topic names are not yet checked.
 //   vectors           one named below is there; every other may be null, which means empty: each().
 //   payload           present only with Publish, Commit, FetchOk, ReadKeyOk, Delivery, Request, RequestAll,
-//   Reply,
-//                     PartialReply, RequestDelivery and Respond.
+//                     Reply, PartialReply, RequestDelivery, Respond, PeekQueueOk and QueueDelivery.
 //   Hello             version_min <= version_max
 //   HelloOk           broker_version, broker_id
 //   Closing, Error    code is not 0
@@ -85,6 +88,13 @@ using header_result = boost::system::result<T, header_failure>;
 //   ListServicesOk    at most topics_max services, each with subject and statistics, and at most
 //                     instances_max instances, each with instance_id and statistics
 //   ServiceEvent      subject; instance, and of it: instance_id
+//   CreateQueue, AlterQueue, DeleteQueue, DescribeQueue, PeekQueue, RetryQueue, PurgeQueue, SettleDead,
+//   OpenQueue         topic, queue
+//   DescribeQueueOk, ListQueuesOk    each queue, and of it: topic, queue, settings
+//   OpenQueue, CloseQueue, Settle, QueueDelivery, QueueNotice    consumer is not 0
+//   SettleDead        offsets; Settle settled; QueueDelivery runs: 1 to settled_max
+//   OpenQueueOk       settings
+//   QueueNotice       code is not 0
 //   headers, metadata     at most properties_max elements, each with name
 //   FetchOk, Delivery     next_offset is 0 or at least offset. With offsets (at most selected_max) there is a
 //                     payload, they rise strictly from offset on, and next_offset is beyond the last of them.

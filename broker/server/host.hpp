@@ -9,6 +9,7 @@
 #include "broker/base/executor.hpp"
 #include "broker/server/block_pool.hpp"
 #include "broker/server/plan_reader.hpp"
+#include "broker/server/queue_port.hpp"
 #include "broker/server/service_port.hpp"
 #include "broker/server/settings.hpp"
 #include "broker/server/shard_port.hpp"
@@ -42,6 +43,8 @@ struct session_host {
   counters& counts;
   std::function<broker_facts()> facts;
   std::function<std::chrono::steady_clock::time_point()> now;
+
+  queue_port* queues = nullptr;
 
   protocol::header_reader headers = {};
   protocol::frame_writer writer = {};

@@ -1,4 +1,5 @@
-// Which records a subscription is for. All that is given must hold; a filter without anything lets all through.
+// Which records a subscription is for. All that is given must hold; a filter without anything lets all
+// through.
 #pragma once
 
 #include <optional>

@@ -15,6 +15,7 @@
 #include "broker/server/listener.hpp"
 #include "broker/server/log.hpp"
 #include "broker/server/process.hpp"
+#include "broker/server/queue_service.hpp"
 #include "broker/server/service_link.hpp"
 #include "broker/server/shard_link.hpp"
 #include "broker/server/worker.hpp"
@@ -70,20 +71,23 @@ struct server::parts {
   // One network side for each reactor.
   struct lane {
     lane(reactor& on, asio::thread_pool& io, block_pool& sent, shard_service& shard, service_hub& hub,
-         group_service& groups)
+         group_service& groups, queue_service& queues)
         : slow(io, on),
           reader(segment_source(), slow, sent),
           link(shard, groups, on),
-          services(hub, on) {}
+          services(hub, on),
+          queue_side(queues, on) {}
     io_threads slow;
     plan_reader reader;
     shard_link link;
     service_link services;
+    queue_link queue_side;
     std::unique_ptr<worker> network;
   };
   std::unique_ptr<shard_service> service;
   std::unique_ptr<service_hub> hub;
   std::unique_ptr<group_service> groups;
+  std::unique_ptr<queue_service> queues;
   std::vector<std::unique_ptr<lane>> lanes;
   std::unique_ptr<shard::shard> shard;
   std::unique_ptr<listener> listening;
@@ -97,6 +101,7 @@ void server::parts::stop_threads() {
   // Sessions first: they cancel what waits at the shard. Then the shard, with what it was still to answer.
   for (const auto& one : lanes) one->network->close_all();
   for (const auto& one : reactors) one->drop_tasks();
+  if (queues) queues->shut_down();
   shard.reset();
 }
 
@@ -137,12 +142,21 @@ start_report server::start() {
       std::min<std::uint64_t>(settings_.services.body_bytes_max, settings_.memory_bytes_max / 6);
   made->hub = std::make_unique<service_hub>(home, settings_.services, [] { return steady::now(); });
   made->groups = std::make_unique<group_service>(home);
+  made->queues = std::make_unique<queue_service>(
+      home, [began] { return std::chrono::duration_cast<std::chrono::milliseconds>(steady::now() - began); },
+      system_wall_clock().now(), [](const std::string& what) { logger().warn("{}", what); });
   for (const auto& on : made->reactors) {
     auto lane = std::make_unique<parts::lane>(*on, made->io, *made->sent, *made->service, *made->hub,
-                                              *made->groups);
-    session_host host{
-        settings_.session,           lane->link, lane->services, lane->reader, *on, made->counts, facts,
-        [] { return steady::now(); }};
+                                              *made->groups, *made->queues);
+    session_host host{settings_.session,
+                      lane->link,
+                      lane->services,
+                      lane->reader,
+                      *on,
+                      made->counts,
+                      facts,
+                      [] { return steady::now(); },
+                      &lane->queue_side};
     lane->network = std::make_unique<worker>(*on, std::move(host), *made->received);
     workers.push_back(lane->network.get());
     made->lanes.push_back(std::move(lane));
@@ -154,9 +168,12 @@ start_report server::start() {
   made->shard =
       std::make_unique<shard::shard>(settings_.shard, native_disk(), system_wall_clock(), home, die);
   made->service->open(*made->shard);
+  made->queues->open(*made->shard, made->lanes.front()->reader);
   made->groups->open(*made->shard, settings_.session.group_grace);
   made->shard->watch_topics([all](const shard::topic_change& change) {
     all->groups->topic_changed(change);
+    if (change.what == shard::topic_change::kind::grew)
+      all->queues->topic_grew(change.topic, change.partitions);
     for (const auto& lane : all->lanes) {
       lane->network->runs_on().post([&network = *lane->network, change] { network.topic_changed(change); });
     }

@@ -14,7 +14,7 @@ void pending_request::fail(errc code, std::string_view message) const {
 }
 
 session::session(session_host& host, edge& bytes)
-    : host_(host), edge_(bytes), deliveries_(*this), fetches_(*this), services_(*this) {}
+    : host_(host), edge_(bytes), deliveries_(*this), fetches_(*this), services_(*this), queues_(*this) {}
 
 session::~session() = default;
 
@@ -36,12 +36,14 @@ void session::hang_up(errc code, std::string_view why) {
   deliveries_.clear();
   fetches_.clear();
   services_.clear();
+  queues_.clear(true);
 }
 
 void session::stop() {
   if (state_ != state::open) return;
   state_ = state::stopping;
   deliveries_.clear();
+  queues_.clear(false);
   fetches_.cancel(errc::shutting_down, "the broker is shutting down; fetch again when it is back");
   services_.stop();
   finish_stop();
@@ -80,6 +82,7 @@ void session::output_sent() {
   if (state_ == state::open) {
     fetches_.pump();
     deliveries_.pump();
+    queues_.pump();
   }
   if (wants_input()) edge_.input_wanted();
 }
@@ -193,6 +196,30 @@ void session::dispatch(const wire::Frame& frame, const protocol::frame_view& byt
       return handlers::delete_group(*this, id, *frame.body_as_DeleteGroup());
     case Body::Status:
       return handlers::status(*this, id);
+    case Body::CreateQueue:
+      return handlers::create_queue(*this, id, *frame.body_as_CreateQueue());
+    case Body::AlterQueue:
+      return handlers::alter_queue(*this, id, *frame.body_as_AlterQueue());
+    case Body::DeleteQueue:
+      return handlers::delete_queue(*this, id, *frame.body_as_DeleteQueue());
+    case Body::DescribeQueue:
+      return handlers::describe_queue(*this, id, *frame.body_as_DescribeQueue());
+    case Body::ListQueues:
+      return handlers::list_queues(*this, id, *frame.body_as_ListQueues());
+    case Body::PeekQueue:
+      return handlers::peek_queue(*this, id, *frame.body_as_PeekQueue());
+    case Body::RetryQueue:
+      return handlers::retry_queue(*this, id, *frame.body_as_RetryQueue());
+    case Body::PurgeQueue:
+      return handlers::purge_queue(*this, id, *frame.body_as_PurgeQueue());
+    case Body::SettleDead:
+      return handlers::settle_dead(*this, id, *frame.body_as_SettleDead());
+    case Body::OpenQueue:
+      return queues_.open(id, *frame.body_as_OpenQueue());
+    case Body::CloseQueue:
+      return queues_.close(id, *frame.body_as_CloseQueue());
+    case Body::Settle:
+      return queues_.settle(id, *frame.body_as_Settle());
     default:
       return dispatch_service(frame, bytes, owner);
   }

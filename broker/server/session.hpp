@@ -20,6 +20,7 @@
 #include "broker/server/fetches.hpp"
 #include "broker/server/host.hpp"
 #include "broker/server/out_queue.hpp"
+#include "broker/server/queue_consumers.hpp"
 #include "broker/server/service_peer.hpp"
 #include "protocol/wire.hpp"
 #include "skald/protocol/error.hpp"
@@ -92,6 +93,7 @@ class session : public std::enable_shared_from_this<session> {
   session_host& host() { return host_; }
   deliveries& subscriptions() { return deliveries_; }
   fetches& long_polls() { return fetches_; }
+  queue_consumers& queues() { return queues_; }
   // Starts work on a request; `publish_bytes` count against the publish window until it is answered.
   pending_request open(std::uint64_t id, std::size_t publish_bytes = 0);
   void close(std::size_t publish_bytes);
@@ -136,6 +138,7 @@ class session : public std::enable_shared_from_this<session> {
   deliveries deliveries_;
   fetches fetches_;
   service_peer services_;
+  queue_consumers queues_;
 };
 
 template <class Build>

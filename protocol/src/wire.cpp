@@ -4,6 +4,7 @@
 #include <string>
 
 #include "protocol/src/bytes.hpp"
+#include "protocol/src/wire_queues.hpp"
 
 namespace skald::protocol {
 namespace {
@@ -447,6 +448,26 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       SKALD_MESSAGE(ReadKeyOk)
       SKALD_MESSAGE(ListKeys)
       SKALD_MESSAGE(ListKeysOk)
+      SKALD_MESSAGE(CreateQueue)
+      SKALD_MESSAGE(AlterQueue)
+      SKALD_MESSAGE(DeleteQueue)
+      SKALD_MESSAGE(DescribeQueue)
+      SKALD_MESSAGE(DescribeQueueOk)
+      SKALD_MESSAGE(ListQueues)
+      SKALD_MESSAGE(ListQueuesOk)
+      SKALD_MESSAGE(PeekQueue)
+      SKALD_MESSAGE(PeekQueueOk)
+      SKALD_MESSAGE(RetryQueue)
+      SKALD_MESSAGE(PurgeQueue)
+      SKALD_MESSAGE(SettleDead)
+      SKALD_MESSAGE(QueueChanged)
+      SKALD_MESSAGE(OpenQueue)
+      SKALD_MESSAGE(OpenQueueOk)
+      SKALD_MESSAGE(CloseQueue)
+      SKALD_MESSAGE(QueueDelivery)
+      SKALD_MESSAGE(Settle)
+      SKALD_MESSAGE(SettleOk)
+      SKALD_MESSAGE(QueueNotice)
 #undef SKALD_MESSAGE
   }
   return "it is unknown";
@@ -465,6 +486,8 @@ bool may_have_payload(wire::Body type) {
     case wire::Body::PartialReply:
     case wire::Body::RequestDelivery:
     case wire::Body::Respond:
+    case wire::Body::PeekQueueOk:
+    case wire::Body::QueueDelivery:
       return true;
     default:
       return false;
@@ -555,6 +578,18 @@ bool is_request(wire::Body type) {
     case wire::Body::Commit:
     case wire::Body::ReadKey:
     case wire::Body::ListKeys:
+    case wire::Body::CreateQueue:
+    case wire::Body::AlterQueue:
+    case wire::Body::DeleteQueue:
+    case wire::Body::DescribeQueue:
+    case wire::Body::ListQueues:
+    case wire::Body::PeekQueue:
+    case wire::Body::RetryQueue:
+    case wire::Body::PurgeQueue:
+    case wire::Body::SettleDead:
+    case wire::Body::OpenQueue:
+    case wire::Body::CloseQueue:
+    case wire::Body::Settle:
       return true;
     default:
       return false;
@@ -572,6 +607,8 @@ bool is_pushed(wire::Body type) {
     case wire::Body::ResponderNotice:
     case wire::Body::ServiceEvent:
     case wire::Body::SubscriptionChanged:
+    case wire::Body::QueueDelivery:
+    case wire::Body::QueueNotice:
       return true;
     default:
       return false;

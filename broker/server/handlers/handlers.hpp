@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "broker/base/buffer.hpp"
+#include "broker/server/queue_port.hpp"
 #include "broker/server/shard_port.hpp"
 #include "protocol/wire.hpp"
 
@@ -41,6 +42,25 @@ void describe_group(session& of, std::uint64_t id, const wire::DescribeGroup& me
 void delete_group(session& of, std::uint64_t id, const wire::DeleteGroup& message);
 
 void status(session& of, std::uint64_t id);
+
+void create_queue(session& of, std::uint64_t id, const wire::CreateQueue& message);
+void alter_queue(session& of, std::uint64_t id, const wire::AlterQueue& message);
+void delete_queue(session& of, std::uint64_t id, const wire::DeleteQueue& message);
+void describe_queue(session& of, std::uint64_t id, const wire::DescribeQueue& message);
+void list_queues(session& of, std::uint64_t id, const wire::ListQueues& message);
+void peek_queue(session& of, std::uint64_t id, const wire::PeekQueue& message);
+void retry_queue(session& of, std::uint64_t id, const wire::RetryQueue& message);
+void purge_queue(session& of, std::uint64_t id, const wire::PurgeQueue& message);
+void settle_dead(session& of, std::uint64_t id, const wire::SettleDead& message);
+
+// The queue that a request names.
+template <class Message>
+queue_name queue_named(const Message& message) {
+  return {std::string(protocol::text(message.topic())), std::string(protocol::text(message.queue()))};
+}
+queue_changes read_settings(const wire::QueueSettings* from);
+flatbuffers::Offset<wire::QueueSettings> write_settings(flatbuffers::FlatBufferBuilder& to,
+                                                        const shard::queue_settings& is);
 
 // A name from the network as it may appear in a message or a log: quoted, cut short, unprintable bytes
 // escaped.
