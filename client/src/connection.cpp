@@ -93,6 +93,10 @@ std::uint64_t number_of(const wire::Frame& frame) {
       return frame.body_as_PartialReply()->request();
     case wire::Body::ServiceEvent:
       return frame.body_as_ServiceEvent()->watch();
+    case wire::Body::QueueDelivery:
+      return frame.body_as_QueueDelivery()->consumer();
+    case wire::Body::QueueNotice:
+      return frame.body_as_QueueNotice()->consumer();
     default:
       return 0;
   }

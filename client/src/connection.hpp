@@ -54,8 +54,8 @@ class connection : public std::enable_shared_from_this<connection> {
   void close();
 
   void join(const std::shared_ptr<participant>& who) { participants_.push_back(who); }
-  // What the broker pushes to that subscription, responder, watch or RequestAll goes to `handler`, until it
-  // is removed with an empty one. Their numbers come from session().next_id().
+  // What the broker pushes to that subscription, responder, watch, consumer or RequestAll goes to `handler`,
+  // until it is removed with an empty one. Their numbers come from session().next_id().
   void route(std::uint64_t number, std::function<void(const incoming_frame&)> handler);
   // Counts connections: what belongs to one that is gone has another number.
   std::uint64_t connections() const { return opened_; }

@@ -28,6 +28,7 @@
 #include <skald/options.hpp>
 #include <skald/producer.hpp>
 #include <skald/protocol/error.hpp>
+#include <skald/queue.hpp>
 #include <skald/record.hpp>
 #include <skald/subscription.hpp>
 #include <skald/topic.hpp>
@@ -71,6 +72,40 @@ class blocking_subscription {
   std::shared_ptr<state> state_;
 };
 
+// See skald::work_queue. Settling returns at once, as there.
+class blocking_queue {
+ public:
+  blocking_queue();
+  ~blocking_queue();
+  blocking_queue(blocking_queue&&) noexcept;
+  blocking_queue& operator=(blocking_queue&&) noexcept;
+
+  // The next records; waits without limit.
+  deliveries receive();
+  // The next records, or nothing when none came in this time.
+  std::optional<deliveries> receive_for(milliseconds patience);
+
+  void ack(const delivery& what);
+  void ack(const deliveries& what);
+  void nack(const delivery& what, std::optional<milliseconds> delay = {}, std::string_view reason = {});
+  void reject(const delivery& what, std::string_view reason);
+  void release(const delivery& what);
+  void extend(const delivery& what, milliseconds time);
+  // Returns when all settled so far is durable.
+  void flush(call_options options = {});
+
+  std::string_view topic() const;
+  std::string_view queue() const;
+  // Ends it; a receive() in another thread throws errc::closed.
+  void close();
+
+ private:
+  friend class blocking_client;
+  struct state;
+  explicit blocking_queue(std::shared_ptr<state> made);
+  std::shared_ptr<state> state_;
+};
+
 class blocking_client {
  public:
   // Starts the thread; does no I/O. Throws skald::error (invalid_request) for an address that is none.
@@ -106,6 +141,23 @@ class blocking_client {
   void move_group(std::string_view name, std::span<const group_position> to, call_options options = {});
   void delete_group(std::string_view name, call_options options = {});
   broker_status status(call_options options = {});
+
+  blocking_queue open_queue(std::string_view topic, std::string_view queue, open_queue_options options = {});
+  void create_queue(std::string_view topic, std::string_view queue, queue_settings settings = {},
+                    create_queue_options options = {});
+  void alter_queue(std::string_view topic, std::string_view queue, queue_settings settings,
+                   call_options options = {});
+  void delete_queue(std::string_view topic, std::string_view queue, call_options options = {});
+  queue_info describe_queue(std::string_view topic, std::string_view queue, call_options options = {});
+  std::vector<queue_info> list_queues(std::string_view topic = {}, call_options options = {});
+  peeked_records peek_queue(std::string_view topic, std::string_view queue, partition_id partition,
+                            peek_options options = {});
+  std::uint64_t retry_queue(std::string_view topic, std::string_view queue, call_options options = {});
+  std::uint64_t purge_queue(std::string_view topic, std::string_view queue, purge_options options = {});
+  std::uint64_t retry_dead(std::string_view topic, std::string_view queue, partition_id partition,
+                           std::span<const offset> records, call_options options = {});
+  std::uint64_t drop_dead(std::string_view topic, std::string_view queue, partition_id partition,
+                          std::span<const offset> records, call_options options = {});
 
   // See skald::client::trouble().
   std::string trouble() const;

@@ -13,8 +13,8 @@
 //
 // Lost connections. publish(), commit() and everything that only reads is repeated on the next connection: a
 // repeated publish or commit is recognised by the broker and never done twice. request(), create_topic,
-// alter_topic and delete_topic fail with connection_lost when the connection went after they were sent, because
-// they may or may not have happened.
+// alter_topic and delete_topic fail with connection_lost when the connection went after they were sent,
+// because they may or may not have happened.
 //
 // Errors. Each operation completes with void(std::exception_ptr, result); the exception is always a
 // skald::error, whose text says what, where and what to do. With co_await it is thrown. Besides what the
@@ -48,6 +48,7 @@
 #include <skald/group.hpp>
 #include <skald/options.hpp>
 #include <skald/protocol/error.hpp>
+#include <skald/queue.hpp>
 #include <skald/record.hpp>
 #include <skald/service.hpp>
 #include <skald/subscription.hpp>
@@ -224,6 +225,86 @@ class client {
     return detail::initiate(prepare_delete_group(name, options), std::forward<Token>(token));
   }
 
+  // ---- queues ----
+
+  // Begins to receive a queue's records, each leased to one consumer at a time. -> work_queue
+  template <class Token = default_token>
+  auto open_queue(std::string_view topic, std::string_view queue, open_queue_options options = {},
+                  Token&& token = {}) {
+    return detail::initiate(prepare_open_queue(topic, queue, options), std::forward<Token>(token));
+  }
+
+  // -> void
+  template <class Token = default_token>
+  auto create_queue(std::string_view topic, std::string_view queue, queue_settings settings = {},
+                    create_queue_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_create_queue(topic, queue, settings, options),
+                            std::forward<Token>(token));
+  }
+
+  // Changes the settings that are given. -> void
+  template <class Token = default_token>
+  auto alter_queue(std::string_view topic, std::string_view queue, queue_settings settings,
+                   call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_alter_queue(topic, queue, settings, options), std::forward<Token>(token));
+  }
+
+  // Deletes the queue, not the records; its consumers end. Dead letters stay where they are. -> void
+  template <class Token = default_token>
+  auto delete_queue(std::string_view topic, std::string_view queue, call_options options = {},
+                    Token&& token = {}) {
+    return detail::initiate(prepare_delete_queue(topic, queue, options), std::forward<Token>(token));
+  }
+
+  // -> queue_info, with partitions
+  template <class Token = default_token>
+  auto describe_queue(std::string_view topic, std::string_view queue, call_options options = {},
+                      Token&& token = {}) {
+    return detail::initiate(prepare_describe_queue(topic, queue, options), std::forward<Token>(token));
+  }
+
+  // The queues of a topic, or, if it is empty, of all, in order of name. -> std::vector<queue_info>
+  template <class Token = default_token>
+  auto list_queues(std::string_view topic = {}, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_list_queues(topic, options), std::forward<Token>(token));
+  }
+
+  // Shows records that are not settled, without leasing them. -> peeked_records
+  template <class Token = default_token>
+  auto peek_queue(std::string_view topic, std::string_view queue, partition_id partition,
+                  peek_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_peek_queue(topic, queue, partition, options), std::forward<Token>(token));
+  }
+
+  // Makes all parked records due now. -> std::uint64_t, how many they were
+  template <class Token = default_token>
+  auto retry_queue(std::string_view topic, std::string_view queue, call_options options = {},
+                   Token&& token = {}) {
+    return detail::initiate(prepare_retry_queue(topic, queue, options), std::forward<Token>(token));
+  }
+
+  // Settles all records that the topic holds, whoever has them. -> std::uint64_t, how many they were
+  template <class Token = default_token>
+  auto purge_queue(std::string_view topic, std::string_view queue, purge_options options = {},
+                   Token&& token = {}) {
+    return detail::initiate(prepare_purge_queue(topic, queue, options), std::forward<Token>(token));
+  }
+
+  // Of the queue's dead-letter topic: puts these records back into the topics they came from, where they
+  // begin anew; or drops them. Those dealt with before are passed over. -> std::uint64_t, how many it did
+  template <class Token = default_token>
+  auto retry_dead(std::string_view topic, std::string_view queue, partition_id partition,
+                  std::span<const offset> records, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_settle_dead(topic, queue, partition, records, false, options),
+                            std::forward<Token>(token));
+  }
+  template <class Token = default_token>
+  auto drop_dead(std::string_view topic, std::string_view queue, partition_id partition,
+                 std::span<const offset> records, call_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_settle_dead(topic, queue, partition, records, true, options),
+                            std::forward<Token>(token));
+  }
+
   // -> broker_status
   template <class Token = default_token>
   auto status(call_options options = {}, Token&& token = {}) {
@@ -277,6 +358,28 @@ class client {
                                          call_options options);
   detail::operation<> prepare_delete_group(std::string_view name, call_options options);
   detail::operation<broker_status> prepare_status(call_options options);
+  detail::operation<work_queue> prepare_open_queue(std::string_view topic, std::string_view queue,
+                                                   open_queue_options options);
+  detail::operation<> prepare_create_queue(std::string_view topic, std::string_view queue,
+                                           queue_settings settings, create_queue_options options);
+  detail::operation<> prepare_alter_queue(std::string_view topic, std::string_view queue,
+                                          queue_settings settings, call_options options);
+  detail::operation<> prepare_delete_queue(std::string_view topic, std::string_view queue,
+                                           call_options options);
+  detail::operation<queue_info> prepare_describe_queue(std::string_view topic, std::string_view queue,
+                                                       call_options options);
+  detail::operation<std::vector<queue_info>> prepare_list_queues(std::string_view topic,
+                                                                 call_options options);
+  detail::operation<peeked_records> prepare_peek_queue(std::string_view topic, std::string_view queue,
+                                                       partition_id partition, peek_options options);
+  detail::operation<std::uint64_t> prepare_retry_queue(std::string_view topic, std::string_view queue,
+                                                       call_options options);
+  detail::operation<std::uint64_t> prepare_purge_queue(std::string_view topic, std::string_view queue,
+                                                       purge_options options);
+  detail::operation<std::uint64_t> prepare_settle_dead(std::string_view topic, std::string_view queue,
+                                                       partition_id partition,
+                                                       std::span<const offset> records, bool drop,
+                                                       call_options options);
 
   std::shared_ptr<detail::connection> connection_;
   // publish() goes through these, one for each durability that was asked for.

@@ -56,6 +56,8 @@ namespace detail {
 class record_source;  // what keeps the bytes of received records alive
 class batch_cursor;
 class received_batches;
+class queue_consumer;
+class peek_decoder;
 }  // namespace detail
 
 // A received record.
@@ -86,6 +88,8 @@ class record {
  private:
   friend class records;
   friend class detail::batch_cursor;
+  friend class detail::queue_consumer;
+  friend class detail::peek_decoder;
   protocol::record_view view_;
   std::shared_ptr<const detail::record_source> source_;
 };

@@ -10,6 +10,7 @@
 #include <skald/producer.hpp>
 #include <skald/protocol/error.hpp>
 #include <skald/protocol/types.hpp>
+#include <skald/queue.hpp>
 #include <skald/record.hpp>
 #include <skald/service.hpp>
 #include <skald/subscription.hpp>
