@@ -127,6 +127,8 @@ exit_code run(int argc, char** argv) {
   add_topic_command(app, globals, chosen);
   add_pub_command(app, globals, chosen);
   add_sub_command(app, globals, chosen);
+  add_queue_command(app, globals, chosen);
+  add_dead_command(app, globals, chosen);
   add_key_commands(app, globals, chosen);
   add_request_command(app, globals, chosen);
   add_serve_command(app, globals, chosen);

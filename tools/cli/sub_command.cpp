@@ -14,6 +14,7 @@
 #include "tools/cli/output.hpp"
 #include "tools/cli/progress.hpp"
 #include "tools/cli/quantity.hpp"
+#include "tools/cli/queue_sub.hpp"
 #include "tools/cli/record_format.hpp"
 
 namespace skald::cli {
@@ -52,6 +53,7 @@ Examples:
   skald sub orders --from -15m --partition 0,3 | grep failed
   skald sub orders --from earliest --count 10 --format json | jq .value
   skald sub names --from earliest --no-follow --format '%v\0' | xargs -0 -n1 echo
+  skald sub orders --queue billing | ./bill      each record to one of all who do so
 
 Exit status: 0 done (--count, --no-follow), 1 failed, 2 usage, 3 no connection, 5 timed out,
 130 interrupted, 141 the reader of the output went away, 143 terminated.)";
@@ -65,6 +67,10 @@ struct sub_options {
   std::optional<record_format> format;
   std::string group;
   std::string instance;
+  // As a consumer of a queue, instead.
+  std::string queue;
+  bool create_queue = false;
+  std::uint32_t prefetch = 64;
 };
 
 // The topics that a name or a pattern means now.
@@ -224,9 +230,9 @@ void receiver::commit(blocking_subscription& from, const records& delivered) {
 void receiver::warn_of_gap(const records& delivered) {
   const auto gap = delivered.gap();
   if (!gap) return;
-  notice("warning: " + std::string(delivered.topic()) + ", partition " + std::to_string(delivered.partition().value()) +
-         ": records " + format_count(gap->from.value()) + "-" + format_count(gap->to.value() - 1) +
-         " were removed by retention before they could be read");
+  notice("warning: " + std::string(delivered.topic()) + ", partition " +
+         std::to_string(delivered.partition().value()) + ": records " + format_count(gap->from.value()) +
+         "-" + format_count(gap->to.value() - 1) + " were removed by retention before they could be read");
 }
 
 // Nothing else would tell a broker that is gone from a topic where nothing happens.
@@ -320,6 +326,17 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
       ->type_name("NAME");
   add_parsed_option(*command, "--format", options->format, record_format::parse,
                     "text, json, raw or a template; see below [text]", "FORMAT");
+  CLI::Option* queue = command
+                           ->add_option("--queue", options->queue,
+                                        "Take records of this queue, and acknowledge what was written")
+                           ->type_name("QUEUE");
+  command->add_flag("--create", options->create_queue, "With --queue: make the queue if there is none")
+      ->needs(queue);
+  command->add_option("--prefetch", options->prefetch, "With --queue: hold so many records at a time [64]")
+      ->check(CLI::PositiveNumber)
+      ->needs(queue)
+      ->type_name("N");
+  queue->excludes("--from")->excludes("--partition");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
     chosen = [&globals, options] {
@@ -332,7 +349,14 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
                             "--no-follow has no end in a group, whose members come and go; give --count");
       }
       if (globals.json) effective.format = *record_format::parse("json");
-      return subscribe(globals, effective);
+      if (effective.queue.empty()) return subscribe(globals, effective);
+      return take_from_queue(globals, {.topic = effective.topic,
+                                       .queue = effective.queue,
+                                       .create = effective.create_queue,
+                                       .prefetch = effective.prefetch,
+                                       .count = effective.count,
+                                       .follow = effective.follow,
+                                       .format = *effective.format});
     };
   });
 }

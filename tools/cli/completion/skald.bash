@@ -25,8 +25,9 @@ _skald() {
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
     --durability --timestamp'
   local sub_options='--from -p --partition -n --count --follow --no-follow --format
-    --group --instance'
+    --group --instance --queue --create --prefetch'
   local serve_options='--concurrency --instance --label -m --metadata'
+  local queue_setting_options='--lease --max-attempts --backoff-min --backoff-max --ordered-by-key --dead-letter'
   COMPREPLY=()
 
   # The words before the cursor: the command, how many arguments it has, and the broker to ask. A colon is a word
@@ -47,7 +48,8 @@ _skald() {
         --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
-        --group | --to | --topic)
+        --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
+        --backoff-max | --dead-letter)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -55,7 +57,7 @@ _skald() {
       *)
         if [[ -z $command ]]; then
           command=$word
-        elif [[ $command == @(topic|group|service) && -z $subcommand ]]; then
+        elif [[ $command == @(topic|group|service|queue|dead) && -z $subcommand ]]; then
           subcommand=$word
         else
           ((++arguments))
@@ -80,9 +82,11 @@ _skald() {
     --index) COMPREPLY=($(compgen -W 'none key' -- "$current")); return ;;
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
+    --dead-letter) COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current")); return ;;
     -b | --broker | --timeout | -k | --key | --key-separator | -H | --header | -p | --partition | --timestamp | \
       -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | --prefix | \
-      -H | --header | --concurrency | --instance | --label | -m | --metadata)
+      -H | --header | --concurrency | --instance | --label | -m | --metadata | \
+      --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max)
       return
       ;;
   esac
@@ -107,6 +111,13 @@ _skald() {
       topic:delete | group:delete) options+=' -y --yes' ;;
       group:list) options+=' --names' ;;
       group:reset) options+=' --to --topic --execute' ;;
+      queue:create) options+=" $queue_setting_options --if-absent --only-new" ;;
+      queue:alter) options+=" $queue_setting_options --not-ordered" ;;
+      queue:peek | dead:list) options+=' -n --count' ;;
+      queue:purge) options+=' -y --yes --dry-run' ;;
+      queue:delete) options+=' -y --yes' ;;
+      dead:retry) options+=' --all --dry-run' ;;
+      dead:drop) options+=' --all -y --yes --dry-run' ;;
     esac
     COMPREPLY=($(compgen -W "$options" -- "$current"))
     return
@@ -114,7 +125,7 @@ _skald() {
 
   case $command:$subcommand:$arguments in
     ::0)
-      COMPREPLY=($(compgen -W 'topic pub sub group get events keys request serve service status ping' -- "$current"))
+      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys request serve service status ping' -- "$current"))
       ;;
     group::0) COMPREPLY=($(compgen -W 'list describe reset delete' -- "$current")) ;;
     group:describe:0 | group:reset:0 | group:delete:0)
@@ -125,7 +136,9 @@ _skald() {
     request::0 | serve::0 | service:info:0 | service:ping:0 | service:stats:0 | service:watch:0)
       COMPREPLY=($(compgen -W "$(_skald_services "${broker[@]}")" -- "$current"))
       ;;
-    pub::0 | sub::0 | get::0 | events::0 | keys::0 | topic:describe:0 | topic:alter:0 | topic:delete:0)
+    queue::0) COMPREPLY=($(compgen -W 'create list describe alter peek retry purge delete' -- "$current")) ;;
+    dead::0) COMPREPLY=($(compgen -W 'list show retry drop' -- "$current")) ;;
+    pub::0 | sub::0 | queue:*:0 | dead:*:0 | get::0 | events::0 | keys::0 | topic:describe:0 | topic:alter:0 | topic:delete:0)
       COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current"))
       ;;
   esac
