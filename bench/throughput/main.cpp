@@ -96,7 +96,17 @@ void run(const options& chosen, const CLI::App& app) {
   if (has("latency")) add_latency(list, with, segments);
   if (has("consume")) add_consume(list, with, segments);
   if (has("request")) add_request(list, with);
+  if (has("queue")) {
+    const auto add_queue = [&](const char* name, queue_shape shape) {
+      list.push_back({"queue", name, [&with, shape] { return measure_queue(with, shape); }});
+    };
+    add_queue("100 B, 4 consumers", {});
+    add_queue("1 KiB, 4 consumers", {.record_bytes = 1024, .records = 1'000'000});
+    add_queue("100 B, 4 consumers, prefetch 64", {.prefetch = 64});
+    add_queue("100 B, 4 consumers, one partition", {.partitions = 1});
+  }
   if (has("idle")) {
+    list.push_back({"idle", "1,000 queues", [&with] { return measure_idle_queues(with, 1'000); }});
     for (const std::uint32_t partitions : {1'000u, 10'000u}) {
       list.push_back({"idle", std::to_string(partitions) + " partitions",
                       [&with, partitions] { return measure_idle_partitions(with, partitions); }});
@@ -140,7 +150,8 @@ int main(int argc, char** argv) {
   app.add_subcommand("latency", "one durable record in flight");
   app.add_subcommand("consume", "one consumer, from the page cache");
   app.add_subcommand("request", "requests to a responder and their replies");
-  app.add_subcommand("idle", "memory of partitions that nobody uses");
+  app.add_subcommand("queue", "consumers that share a queue, durable");
+  app.add_subcommand("idle", "memory of partitions and queues that nobody uses");
   app.add_subcommand("restart", "SIGKILL, then the time until it serves again");
   CLI11_PARSE(app, argc, argv);
   limit::handle_interrupts();

@@ -36,6 +36,22 @@ std::vector<limit::metric> measure_publish_latency(const setting& with, std::siz
 // One consumer reads from the earliest record, out of the page cache, what was published before.
 std::vector<limit::metric> measure_catch_up(const setting& with, std::size_t record_bytes);
 
+struct queue_shape {
+  std::size_t record_bytes = 100;
+  std::uint32_t partitions = 4;
+  std::uint32_t consumers = 4;  // each with a connection of its own
+  std::uint32_t prefetch = 2048;
+  std::uint64_t records = 2'000'000;
+  bool ordered_by_key = false;
+};
+
+// Consumers take the records of a queue, published before, and acknowledge all of them. It ends when the last
+// acknowledgement is durable.
+std::vector<limit::metric> measure_queue(const setting& with, queue_shape shape);
+
+// What queues cost that nobody uses.
+std::vector<limit::metric> measure_idle_queues(const setting& with, std::uint32_t queues);
+
 // Publishes `bytes`, kills the broker and starts it again on them.
 std::vector<limit::metric> measure_restart(const setting& with, std::uint64_t bytes);
 
