@@ -21,7 +21,7 @@ struct command_limits {
   std::chrono::milliseconds time{0};
   std::size_t output_bytes_max = 0;
   // Asked now and then: whether nobody waits for the outcome any more.
-  std::function<bool()> abandoned;
+  std::function<bool()> abandoned = {};
 };
 
 // Runs `arguments` (a program, found by PATH, and its arguments) to its end, in a process group of its own,
