@@ -10,6 +10,7 @@ namespace {
 using std::chrono::seconds;
 
 struct positions_scene : scene {
+  using partition_ref = shard::partition_ref;
   failure commit(const std::string& group, const std::vector<std::pair<partition_ref, std::uint64_t>>& at) {
     std::vector<shard::position> positions;
     for (const auto& [of, next] : at) positions.push_back({of, offset(next), {}});
@@ -26,7 +27,6 @@ struct positions_scene : scene {
     REQUIRE(outcome);
     return *outcome;
   }
-  using partition_ref = shard::partition_ref;
   partition_ref of(const std::string& topic, std::uint32_t partition) {
     return {shard_->find_topic(topic)->id, partition_id(partition)};
   }
