@@ -143,14 +143,13 @@ void subscriber_core::delivered(std::uint32_t seek, delivery_facts facts, std::s
   state.high_watermark = facts.high_watermark;
   facts.topic = name_of(facts.topic_is);
   facts.wanted = std::max(facts.wanted, state.next_received);
-  facts.gap = std::exchange(state.gap, std::nullopt);
   auto batches = received_batches::create(std::move(facts), payload, std::move(owner), decoders_);
   if (!batches) {
     credit_due_ += size;
     return fail(batches.error());
   }
   state.next_received = std::max(state.next_received, (*batches)->end_offset());
-  if ((*batches)->count() == 0 && !(*batches)->facts().gap) {
+  if ((*batches)->count() == 0) {
     const bool is_news = (*batches)->end_offset() > (*batches)->facts().wanted;
     if (!is_news || extend_last(of, state)) {
       credit_due_ += size;
@@ -202,7 +201,8 @@ result<records> subscriber_core::take() {
 }
 
 std::uint64_t subscriber_core::take_credit() {
-  if (!attached_ || credit_due_ == 0) return 0;
+  // Behind a corrupt batch everything is dropped until a seek: what for should the broker send more?
+  if (!attached_ || failed_ || credit_due_ == 0) return 0;
   if (credit_due_ < credit_bytes_ / credit_parts && !queue_.empty()) return 0;
   return std::exchange(credit_due_, 0);
 }
@@ -251,7 +251,6 @@ result<subscriber_core::seek_order> subscriber_core::seek(const std::vector<plac
     auto& state = partitions_.at(one.of);
     state.seek_min = last_seek_;
     state.sought = one.from;
-    state.gap.reset();
     drop_queued(one.of);
   }
   if (failed_) {

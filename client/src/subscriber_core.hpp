@@ -84,6 +84,7 @@ class subscriber_core {
   // Of a partition that is not followed (any more), only its credit counts.
   void delivered(std::uint32_t seek, delivery_facts facts, std::span<const std::byte> payload,
                  std::shared_ptr<const void> owner);
+  // Retention removed these before they could be delivered.
   void missed(const topic_partition& of, offset_gap gap);
   // No more will come, once what has arrived is received.
   void ended(failure why) { failed_ = std::move(why); }
@@ -121,7 +122,6 @@ class subscriber_core {
     offset high_watermark;
     std::uint32_t seek_min = 0;         // deliveries from before that seek are stale
     std::optional<start_point> sought;  // where to go on, until the broker has said which offset that is
-    std::optional<offset_gap> gap;      // to be reported with the next delivery
   };
 
   bool extend_last(const topic_partition& of, const partition_state& state);

@@ -270,10 +270,12 @@ TEST_SUITE("subscriber core") {
     deliver(core, 0, 10, 12, 0, true);
     deliver(core, 1, 20, 21);
     CHECK(drain(core) == texts{"corrupt_batch"});
+    CHECK(core.take_credit() == 0);
     CHECK(drain(core) == texts{"corrupt_batch"});
     const std::vector<detail::placed_start> past{{place(0), offset(12)}};
     const auto order = core.seek(past).value();
     CHECK(text_of(order.partitions) == texts{"0@12", "1@20"});  // the other was dropped meanwhile
+    CHECK(core.take_credit() > 0);
     core.sought(order.seek, {at(0, 12), at(1, 20)});
     deliver(core, 0, 12, 13, order.seek);
     deliver(core, 1, 20, 21, order.seek);

@@ -222,6 +222,28 @@ TEST_SUITE("subscription") {
     CHECK(receive(all, 5) == numbers(15, 20));
   }
 
+  TEST_CASE_FIXTURE(subscribing, "retention that went by while there was no connection is told as a gap") {
+    server.add_topic("t");
+    publish(0, 20);
+    const std::array chosen{partition_id(0)};
+    std::span<const partition_id> partitions;
+    SUBCASE("by all partitions") {}
+    SUBCASE("by chosen partitions") {
+      partitions = chosen;
+    }
+    auto some =
+        subscribe({.from = earliest, .partitions = partitions, .credit_bytes = 1, .delivery_bytes_max = 1});
+    CHECK(receive(some, 1) == numbers(0, 1));
+    server.topics.at("t").partitions[0].trim(15);
+    server.cut_connections();
+    std::optional<offset_gap> gap;
+    run([](subscription& of, std::optional<offset_gap>& into) -> asio::awaitable<void> {
+      while (!into) into = (co_await of.receive({.timeout = 10s})).gap();
+    }(some, gap));
+    CHECK(gap->to == offset(15));
+    CHECK(receive(some, 5) == numbers(15, 20));
+  }
+
   TEST_CASE_FIXTURE(subscribing, "a corrupt batch is named, and can be sought past") {
     server.add_topic("t");
     publish(0, 3);

@@ -61,7 +61,7 @@ std::uint64_t resolve(const fake_partition& partition, wire::Start start, std::i
     case wire::Start::latest:
       return partition.end;
     case wire::Start::offset:
-      return static_cast<std::uint64_t>(value);
+      return std::max(static_cast<std::uint64_t>(value), partition.log_start);
     case wire::Start::time:
       break;
   }
