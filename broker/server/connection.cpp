@@ -48,7 +48,11 @@ std::string connection::peer() const {
 
 bool connection::may_read() {
   if (phase_ == phase::lingering) return true;
-  if (phase_ == phase::closed || !session_->wants_input()) return false;
+  if (phase_ == phase::closed) return false;
+  if (!session_->wants_input()) {
+    paused_ = true;
+    return false;
+  }
   const bool room = has_memory();
   if (!room && !starved_) {
     starved_ = true;
@@ -76,9 +80,9 @@ void connection::resume() {
 }
 
 void connection::input_wanted() {
+  // Neither silence nor an unfinished frame is the client's doing while we did not want to read.
+  if (std::exchange(paused_, false)) frame_began_ = last_received_ = worker_.host().now();
   if (waiting_readable_ || starved_) return;
-  // Neither silence nor an unfinished frame is the client's doing while we did not read.
-  frame_began_ = last_received_ = worker_.host().now();
   wait_readable();
 }
 
@@ -140,6 +144,7 @@ void connection::take(std::size_t count) {
                            }
                          });
   if (!taken) return hang_up(taken.error().code, taken.error().message);
+  paused_ = !session_->wants_input();
   if (begins_frame) {
     frame_began_ = last_received_;
     worker_.has_finished(*this);

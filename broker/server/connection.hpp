@@ -74,6 +74,7 @@ class connection final : public session::edge, public std::enable_shared_from_th
   bool waiting_writable_ = false;
   bool flush_coming_ = false;
   bool starved_ = false;  // the worker will resume it when there is memory
+  bool paused_ = false;   // the session has enough outstanding, and will say when it wants input again
   clock::time_point opened_;
   clock::time_point last_received_;
   clock::time_point frame_began_;
