@@ -151,6 +151,20 @@ TEST_CASE("a seek takes effect between deliveries, which carry its number from t
   CHECK(on.shard.waits() == 1);  // what waited at the old place does not any more
 }
 
+TEST_CASE("what was planned for the place before a seek, and comes after it, is not delivered") {
+  stocked on;
+  for (int i = 0; i < 3; ++i) on.publish("orders", 0, make_batch({std::to_string(i)}));
+  on.send_subscribe(4, "orders", 8, plenty);
+  on.replies();
+  // The seek is under way when a record arrives that the subscription has been waiting for.
+  on.send(5, [](auto& b) {
+    const auto start = wire::CreatePartitionStart(b, 0, wire::Start::offset, 1);
+    return wire::CreateSeek(b, 8, 42, b.CreateVector(std::vector{start}));
+  });
+  on.send_publish(6, "orders", 0, make_batch({"3"}));
+  CHECK(on.values(deliveries_in(on.replies())) == std::vector<std::string>{"1", "2", "3"});
+}
+
 TEST_CASE("records that retention took away are reported, and delivery goes on behind them") {
   stocked on;
   for (int i = 0; i < 3; ++i) on.publish("orders", 0, make_batch({std::to_string(i)}));
