@@ -144,10 +144,10 @@ void add_key_commands(CLI::App& app, const global_options& globals, action& chos
   add_topic(*stream, *options);
   add_key(*stream, *options);
   stream->add_option("--from-version", options->from_version, "Begin with this one; the first is 1 [1]")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()))
       ->type_name("N");
   stream->add_option("-n,--count", options->count, "At most so many records")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()))
       ->type_name("N");
   add_format(*stream, *options);
   stream->footer(

@@ -262,7 +262,7 @@ void add_topic_command(CLI::App& app, const global_options& globals, action& cho
             options->settings.index = name == "key" ? topic_index::key : topic_index::none;
           },
           "key: records can be read and counted by key; fixed for good [none]")
-      ->check(CLI::IsMember({"none", "key"}))
+      ->check(one_of({"none", "key"}))
       ->type_name("WHAT");
   create->add_flag("--if-absent", options->if_absent, "A topic that exists already is fine");
   create->callback([&globals, &chosen, options] {
