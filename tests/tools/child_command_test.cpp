@@ -43,6 +43,11 @@ TEST_CASE("a command whose time is up is killed with what it started") {
   CHECK(done.exit_code == 137);
 }
 
+TEST_CASE("a command that has closed its output is still waited for, and still has its time") {
+  CHECK(shell("exec >&- 2>&-; sleep 0.01; exit 5").exit_code == 5);
+  CHECK(shell("exec >&- 2>&-; sleep 1000", {}, {.time = milliseconds(50)}).killed);
+}
+
 TEST_CASE("a command that nobody waits for any more is killed") {
   CHECK(shell("sleep 1000", {}, {.abandoned = [] { return true; }}).killed);
 }

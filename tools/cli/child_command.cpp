@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <system_error>
+#include <utility>
 
 namespace skald::cli {
 namespace {
@@ -126,23 +127,31 @@ command_outcome run_command(const std::vector<std::string>& arguments,
   if (input.empty()) in.write.close();
 
   command_outcome outcome;
+  const auto kill_if_over = [&] {
+    const bool over =
+        clock::now() >= deadline || outcome.output.size() > limits.output_bytes_max || limits.abandoned();
+    if (over && !std::exchange(outcome.killed, true)) ::kill(-pid, SIGKILL);
+  };
   std::size_t errors_told = 0;
-  while (out.read.get() >= 0 || err.read.get() >= 0) {
+  while (!outcome.killed && (out.read.get() >= 0 || err.read.get() >= 0)) {
     std::array<pollfd, 3> waiting{pollfd{out.read.get(), POLLIN, 0}, pollfd{err.read.get(), POLLIN, 0},
                                   pollfd{in.write.get(), POLLOUT, 0}};
     ::poll(waiting.data(), waiting.size(), static_cast<int>(look_every.count()));
     if (waiting[0].revents != 0) take(out.read, outcome.output);
     if (waiting[1].revents != 0) take(err.read, outcome.errors), keep_end(outcome.errors, errors_told);
     if (waiting[2].revents != 0) give(in.write, input);
-    if (clock::now() >= deadline || outcome.output.size() > limits.output_bytes_max || limits.abandoned()) {
-      ::kill(-pid, SIGKILL);
-      outcome.killed = true;
-      break;
-    }
+    kill_if_over();
   }
   in.write.close();
+  // It may have closed its output and go on.
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  for (;;) {
+    const pid_t ended = ::waitpid(pid, &status, outcome.killed ? 0 : WNOHANG);
+    if (ended == pid) break;
+    if (ended == 0) {
+      ::poll(nullptr, 0, 1);
+      kill_if_over();
+    }
   }
   outcome.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   return outcome;
