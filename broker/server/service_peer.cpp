@@ -166,7 +166,7 @@ void service_peer::unwatch(std::uint64_t id, const wire::UnwatchServices& messag
 // ---- what the registry says ------------------------------------------------------------------------------
 
 void service_peer::happened(delivery::service_effect&& what) {
-  std::visit([this](auto&& one) { write(std::move(one)); }, std::move(what));
+  std::visit([this](auto&& one) { write(std::forward<decltype(one)>(one)); }, std::move(what));
 }
 
 void service_peer::write(delivery::effect::deliver&& what) {
