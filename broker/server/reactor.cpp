@@ -54,6 +54,7 @@ bool reactor::tell_load(load is) {
   telling_.swap(when_idle_);
   for (const auto& work : telling_) work(is);
   telling_.clear();
+  had_time_ = is == load::idle;
   return true;
 }
 
@@ -61,7 +62,7 @@ bool reactor::tell_load(load is) {
 void reactor::wait() {
   const auto began = steady::now();
   bool ran = false;
-  if (last_wait_ <= spin_max) {
+  if (std::exchange(had_time_, false) && last_wait_ <= spin_max) {
     while (!ran && steady::now() < began + spin_max) {
       std::this_thread::yield();
       last_wait_ = steady::now() - began;
