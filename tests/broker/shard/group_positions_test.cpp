@@ -11,6 +11,7 @@ using std::chrono::seconds;
 
 struct positions_scene : scene {
   using partition_ref = shard::partition_ref;
+
   failure commit(const std::string& group, const std::vector<std::pair<partition_ref, std::uint64_t>>& at) {
     std::vector<shard::position> positions;
     for (const auto& [of, next] : at) positions.push_back({of, offset(next), {}});

@@ -25,6 +25,7 @@ constexpr auto patience = 30s;
 struct world {
   scratch_directory directory;
   skaldd_process broker{SKALDD_PROGRAM, directory.path() / "data"};
+  const std::string address_ = broker.address();
   blocking_client admin = client();
 
   blocking_client client() const {
@@ -33,7 +34,6 @@ struct world {
                             .reconnect_delay_min = milliseconds(5),
                             .reconnect_delay_max = milliseconds(50)});
   }
-  const std::string address_ = broker.address();
 
   void publish(const std::string& topic, int from, int to) {
     blocking_producer producer(admin);
