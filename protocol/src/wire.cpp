@@ -92,6 +92,8 @@ constexpr complaint payload_mismatch = "its batch_bytes do not add up to the pay
 
 // ---- by message: those with nothing to check fall to the template --------------------------------------
 
+using skald::protocol::check;  // of messages about queues; without this, the template would hide them
+
 template <class Message>
 complaint check(const Message&) {
   return nullptr;
