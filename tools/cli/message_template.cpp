@@ -26,7 +26,7 @@ failure bad_template(std::string_view text, std::size_t at, std::size_t length, 
   return {errc::invalid_request,
           std::string(why) + " '" + printable(text.substr(at, length)) + "' at position " +
               std::to_string(at + 1) +
-              "; known are %N %k %v %h %p %o %t %T %n %% and \\n \\t \\r \\0 \\\\ \\xHH \\c"};
+              "; known are %k %v %h %N %p %o %t %T %n %% and \\n \\t \\r \\0 \\\\ \\xHH \\c"};
 }
 
 // What stands after the backslash at `at`, and how many characters that took; nothing when it is unknown.
