@@ -9,10 +9,10 @@
 //   producers   belong to a partition
 //   positions   of consumer groups lie within their partition
 //   keys        each readable record is the version of its key that it is said to be; the newest are there
-//   ids         each message id leads to its record; each commit is one that its producer is known to have
-//   made places      each batch has its place and each place its batch segments    live bytes are those of
-//   the batches that lie there garbage     every index row that belongs to no readable partition is marked to
-//   be cleared away
+//   ids         each message id leads to its record; each commit is known of its producer
+//   places      each batch has its place and each place its batch
+//   segments    live bytes are those of the batches that lie there
+//   garbage     every index row that belongs to no readable partition is marked to be cleared away
 #pragma once
 
 #include <cstdint>
