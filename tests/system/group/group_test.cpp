@@ -12,6 +12,7 @@
 
 #include <skald/blocking_client.hpp>
 
+#include "tests/effort.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
@@ -299,7 +300,7 @@ TEST_CASE("a thousand idle groups cost little memory") {
   CHECK(w.admin.list_groups().size() == 1000);
   const std::uint64_t after = w.admin.status().memory_bytes;
   MESSAGE("1,000 groups with a member each: ", (after - before) >> 10, " KiB");
-  CHECK(after - before < 25u << 20);
+  if (!sanitized) CHECK(after - before < 25u << 20);  // whose own memory would count as well
 }
 
 TEST_CASE("no committed position is lost by SIGKILL, and none goes back") {
