@@ -56,8 +56,8 @@ struct tally {
   std::exception_ptr failed;
 };
 
-asio::awaitable<void> ask(client& broker, std::size_t bytes, steady_clock::time_point end, tally& into) {
-  payload_source payloads(bytes);
+asio::awaitable<void> ask(client& broker, payload_source& payloads, steady_clock::time_point end,
+                          tally& into) {
   while (steady_clock::now() < end) {
     const std::string_view body = payloads.next();
     const auto began = steady_clock::now();
@@ -72,14 +72,15 @@ asio::awaitable<void> ask_side_by_side(client& broker, std::size_t bytes, std::s
                                        steady_clock::duration duration, tally& into) {
   co_await wait_for_responder(broker);
   tally warm_up;
-  co_await ask(broker, bytes, steady_clock::now() + std::chrono::milliseconds(50), warm_up);
+  const auto payloads = std::make_shared<payload_source>(bytes);  // which takes its time
+  co_await ask(broker, *payloads, steady_clock::now() + std::chrono::milliseconds(50), warm_up);
   const auto end = steady_clock::now() + duration;
   const auto running = std::make_shared<std::size_t>(in_flight);
   // Apart from what follows: GCC 12 destroys temporaries of an expression with a co_await in it twice.
   const auto executor = co_await asio::this_coro::executor;
   for (std::size_t i = 0; i < in_flight; ++i) {
-    asio::co_spawn(executor, ask(broker, bytes, end, into),
-                   [&broker, &into, running](std::exception_ptr why) {
+    asio::co_spawn(executor, ask(broker, *payloads, end, into),
+                   [&broker, &into, running, payloads](std::exception_ptr why) {
                      if (why) into.failed = why;
                      if (--*running == 0) broker.close();
                    });
