@@ -33,6 +33,7 @@ inline constexpr std::size_t properties_max = 128;
 inline constexpr std::size_t instances_max = 16'384;
 // The most records that a list of offsets may go with: half of a header.
 inline constexpr std::size_t selected_max = 65'536;
+inline constexpr std::size_t filter_headers_max = 16;
 
 // Why a header was refused. With unsupported_version the frame is sound but its message unknown, and `id` is
 // the request's, to be answered with an Error; otherwise the peer is broken, and the id is 0 if unreadable.
@@ -80,6 +81,7 @@ using header_result = boost::system::result<T, header_failure>;
 //                     instances_max instances, each with instance_id and statistics
 //   ServiceEvent      subject; instance, and of it: instance_id
 //   headers, metadata     at most properties_max elements, each with name
+//   Subscribe         its filter has at most filter_headers_max headers, each with name
 //   FetchOk, Delivery     next_offset is 0 or at least offset. With offsets (at most selected_max) there is a
 //                     payload, they rise strictly from offset on, and next_offset is beyond the last of them.
 //                     Whether there are as many as records is for who decodes the payload.

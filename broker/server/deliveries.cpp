@@ -91,6 +91,7 @@ void deliveries::subscribe(std::uint64_t id, const wire::Subscribe& message) {
   const std::size_t asked = message.delivery_bytes_max();
   added->delivery_bytes_max = asked == 0 ? host_.settings.delivery_bytes_max
                                          : std::min<std::size_t>(asked, host_.settings.delivery_bytes_max);
+  added->filter = read_filter(message.filter());
   subscriptions_.emplace(key, added);
   ++host_.counts.subscriptions;
   std::optional<start_at> others;
@@ -194,7 +195,7 @@ void deliveries::sought(const weak& which, const pending_request& request, std::
   for (const resolved_start& start : topics.starts) {
     cursor* const at = of->find({start.topic, start.partition});
     if (at == nullptr) continue;  // it has left meanwhile
-    at->next = start.at;
+    at->next = at->told = start.at;
     ++at->visit;
     at->forget_plan();
     at->waiting.reset();

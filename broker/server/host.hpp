@@ -9,6 +9,7 @@
 #include "broker/base/executor.hpp"
 #include "broker/server/block_pool.hpp"
 #include "broker/server/plan_reader.hpp"
+#include "broker/server/record_selection.hpp"
 #include "broker/server/settings.hpp"
 #include "broker/server/shard_port.hpp"
 #include "protocol/wire.hpp"
@@ -44,6 +45,7 @@ struct session_host {
   protocol::header_reader headers = {};
   protocol::frame_writer writer = {};
   protocol::batch_decoder decoder = {};
+  record_selection selection = {};
 };
 
 }  // namespace skald::server

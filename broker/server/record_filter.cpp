@@ -8,13 +8,9 @@ namespace {
 
 using bytes_field = flatbuffers::Vector<std::uint8_t>;
 
-std::string_view view(const bytes_field* bytes) {
-  return bytes == nullptr ? std::string_view()
-                          : std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-}
-
 std::optional<std::string> copy(const bytes_field* bytes) {
-  return bytes == nullptr ? std::nullopt : std::optional<std::string>(view(bytes));
+  if (bytes == nullptr) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
 }
 
 }  // namespace
@@ -35,7 +31,7 @@ std::optional<record_filter> read_filter(const wire::RecordFilter* filter) {
   const protocol::each headers(filter->headers());
   read.headers.reserve(headers.size());
   for (const wire::HeaderFilter* const one : headers) {
-    read.headers.push_back({std::string(protocol::text(one->name())), std::string(view(one->value()))});
+    read.headers.push_back({std::string(protocol::text(one->name())), copy(one->value())});
   }
   if (!read.key && !read.key_prefix && read.headers.empty()) return std::nullopt;
   return read;

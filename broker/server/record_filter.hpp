@@ -1,4 +1,5 @@
-// Which records a subscription is for. All that is given must hold; a filter without anything lets all through.
+// Which records a subscription is for. All that is given must hold; a filter without anything lets all
+// through.
 #pragma once
 
 #include <optional>
@@ -13,12 +14,12 @@ namespace skald::server {
 struct record_filter {
   struct header {
     std::string name;
-    std::string value;
+    std::optional<std::string> value;  // absent: a header without one
   };
 
-  std::optional<std::string> key;  // "" is a key
-  std::optional<std::string> key_prefix;
-  std::vector<header> headers;  // of each, the record has one with that name and value
+  std::optional<std::string> key = {};  // "" is a key
+  std::optional<std::string> key_prefix = {};
+  std::vector<header> headers = {};  // of each, the record has one with that name and value
 
   bool operator()(const protocol::record_view& record) const;
 };

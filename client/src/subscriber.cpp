@@ -50,7 +50,10 @@ bool is_transient(errc code) {
 
 subscriber::subscriber(std::shared_ptr<detail::connection> through, std::string_view topic,
                        const subscribe_options& options)
-    : connection_(std::move(through)), core_(topic, options), retry_timer_(connection_->get_executor()) {}
+    : connection_(std::move(through)),
+      core_(topic, options),
+      filter_(options.filter),
+      retry_timer_(connection_->get_executor()) {}
 
 // ---- attaching -------------------------------------------------------------------------------------------
 
@@ -88,8 +91,10 @@ void subscriber::attach() {
     const auto topic = builder.CreateString(*core_.topic());
     const auto order = core_.begin_attach();
     const auto positions = encode_starts(builder, order.positions);
+    const auto filter = filter_.encode(builder);
     return wire::CreateSubscribe(builder, id_, topic, positions, static_cast<wire::Start>(order.start.what()),
-                                 order.start.value(), order.credit, core_.delivery_bytes_max(), order.others);
+                                 order.start.value(), order.credit, core_.delivery_bytes_max(), order.others,
+                                 {}, {}, 0, 0, 0, 0, filter);
   });
   session.submit({request_id, std::move(frame), what(), on_loss::fail, false, {}},
                  [weak = weak_from_this(), attempt = ++attempt_](const result<incoming_frame>& answer) {

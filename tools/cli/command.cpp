@@ -29,6 +29,18 @@ error about(const std::string& topic, const error& failed) {
   return {static_cast<errc>(failed.code().value()), message};
 }
 
+std::vector<record_header> parse_headers(const std::vector<std::string>& texts) {
+  std::vector<record_header> headers;
+  for (const std::string_view text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      throw CLI::ValidationError("--header", "'" + printable(text) + "' is not KEY=VALUE");
+    }
+    headers.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return headers;
+}
+
 command_error to_command_error(const error& failed) {
   const auto is = [&](errc code) { return failed.code() == code; };
   if (is(errc::cannot_connect)) return {exit_code::cannot_connect, failed.message()};

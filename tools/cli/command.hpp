@@ -5,10 +5,12 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <skald/blocking_client.hpp>
 
 #include "tools/cli/exit_code.hpp"
+#include "tools/cli/record.hpp"
 
 namespace skald::cli {
 
@@ -65,5 +67,8 @@ CLI::Option* add_parsed_option(CLI::App& app, const std::string& name, T& into, 
           description)
       ->type_name(type);
 }
+
+// What --header was given, each KEY=VALUE; anything else is a usage error. The views are into the texts.
+std::vector<record_header> parse_headers(const std::vector<std::string>& texts);
 
 }  // namespace skald::cli

@@ -237,19 +237,6 @@ exit_code publish(const global_options& globals, const pub_options& options) {
   return report(globals, options, to, stopped, file, shown.elapsed().count());
 }
 
-// The views are into the options' own text.
-std::vector<record_header> parse_headers(const std::vector<std::string>& texts) {
-  std::vector<record_header> headers;
-  for (const std::string_view text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      throw CLI::ValidationError("--header", "'" + printable(text) + "' is not KEY=VALUE");
-    }
-    headers.push_back({text.substr(0, equals), text.substr(equals + 1)});
-  }
-  return headers;
-}
-
 void check(const pub_options& options) {
   const auto refuse = [](const std::string& why) { throw CLI::ValidationError("pub", why); };
   if (!options.messages.empty() && !options.file.empty())

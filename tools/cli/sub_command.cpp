@@ -38,6 +38,9 @@ How to write records (--format):
 TOPIC may be a pattern: in orders.* the star stands for one token between dots, in orders.> the rest for one or
 more. Topics that are created later and match join by themselves, from their first record.
 
+Which records (--key, --key-prefix, --header): all that is given must hold. The broker does the choosing, so
+that what does not match does not travel.
+
 Records of one partition come in order; partitions are merged as they come.
 
 Examples:
@@ -46,6 +49,7 @@ Examples:
   skald sub 'orders.>' --format '%N %k: %v'
   skald sub orders --from -15m --partition 0,3 | grep failed
   skald sub orders --from earliest --count 10 --format json | jq .value
+  skald sub orders --key-prefix eu- --header kind=created
   skald sub names --from earliest --no-follow --format '%v\0' | xargs -0 -n1 echo
 
 Exit status: 0 done (--count, --no-follow), 1 failed, 2 usage, 3 no connection, 5 timed out,
@@ -55,6 +59,9 @@ struct sub_options {
   std::string topic;
   start_position from = from_latest{};
   std::vector<std::uint32_t> partitions;
+  std::optional<std::string> key;
+  std::optional<std::string> key_prefix;
+  std::vector<std::string> header_texts;
   std::optional<std::uint64_t> count;
   bool follow = true;
   std::optional<record_format> format;
@@ -214,10 +221,16 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
   std::ranges::sort(partitions);
   partitions.erase(std::ranges::unique(partitions).begin(), partitions.end());
 
+  const std::vector<record_header> headers = parse_headers(options.header_texts);
+
   std::optional<ends> until;
   if (!options.follow) about_topic(options.topic, [&] { until.emplace(broker, options, partitions); });
   auto opened = about_topic(options.topic, [&] {
-    return broker.subscribe(options.topic, {.from = to_start_point(options.from), .partitions = partitions});
+    return broker.subscribe(
+        options.topic,
+        {.from = to_start_point(options.from),
+         .partitions = partitions,
+         .filter = {.key = options.key, .key_prefix = options.key_prefix, .headers = headers}});
   });
   {
     const std::lock_guard lock(mutex);
@@ -253,6 +266,12 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
       ->allow_extra_args(false)
       ->check(CLI::NonNegativeNumber)
       ->type_name("N,...");
+  command->add_option("-k,--key", options->key, "Only records with this key")->type_name("KEY");
+  command->add_option("--key-prefix", options->key_prefix, "Only records whose key begins so")
+      ->type_name("PREFIX");
+  command->add_option("-H,--header", options->header_texts, "Only records with this header; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
   command->add_option("-n,--count", options->count, "End after so many records")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
@@ -262,6 +281,7 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
                     "text, json, raw or a template; see below [text]", "FORMAT");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
+    (void)parse_headers(options->header_texts);
     chosen = [&globals, options] {
       sub_options effective = *options;
       if (globals.json) effective.format = *record_format::parse("json");

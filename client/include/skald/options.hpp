@@ -13,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include <skald/protocol/record_batch.hpp>
 #include <skald/protocol/types.hpp>
 
 namespace skald {
@@ -102,6 +103,14 @@ struct fetch_options {
   skald::timeout timeout = {};        // counted from the end of `wait`
 };
 
+// Which records a subscription is for: all that is given must hold. Others stay at the broker.
+struct record_filter {
+  std::optional<std::string_view> key = {};  // "" is a key
+  std::optional<std::string_view> key_prefix = {};
+  // Of each (at most 16), the record has one with that key and value, among others.
+  std::span<const protocol::header_view> headers = {};
+};
+
 struct subscribe_options {
   start_point from = latest;
   // Only these, all beginning at `from`. None: all partitions, including those added later. Not of a pattern.
@@ -110,6 +119,9 @@ struct subscribe_options {
   std::span<const partition_start> positions = {};
   // How much the broker may send ahead of receive(): the most memory that waits here to be received.
   std::uint64_t credit_bytes = 8 << 20;
+  // For what does not match it no bytes travel and no credit is used. Now and then a delivery without records
+  // says how far there was nothing that does.
+  record_filter filter = {};
   // The most that one receive() gives; a larger single batch comes whole.
   std::uint32_t delivery_bytes_max = 1 << 20;
   skald::timeout timeout = {};

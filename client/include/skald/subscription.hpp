@@ -42,6 +42,9 @@ struct partition_position {
 // and each `records` says from which, and order holds within each partition. Topics that are created later
 // and match join by themselves, from their first record; one that is deleted leaves, and the others go on.
 //
+// A delivery may have no records: it reports a gap (records::gap()), or how far there was nothing for a
+// subscription with a filter (records::end_offset()).
+//
 // Flow. The broker sends ahead as many bytes as subscribe_options::credit_bytes; receiving a delivery grants
 // as many new ones. A slow receiver costs this much memory and nobody else anything.
 //

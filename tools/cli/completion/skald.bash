@@ -14,7 +14,7 @@ _skald() {
   local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes'
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
     --durability --timestamp'
-  local sub_options='--from -p --partition -n --count --follow --no-follow --format'
+  local sub_options='--from -p --partition -k --key --key-prefix -H --header -n --count --follow --no-follow --format'
   COMPREPLY=()
 
   # The words before the cursor: the command, how many arguments it has, and the broker to ask. A colon is a word
@@ -31,8 +31,8 @@ _skald() {
           ((index += 2))
         fi
         ;;
-      --timeout | --output | -f | --file | --input | -k | --key | --key-separator | -H | --header | -p | \
-        --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
+      --timeout | --output | -f | --file | --input | -k | --key | --key-separator | --key-prefix | -H | --header | \
+        -p | --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes)
         ((++index))
         ;;
@@ -62,8 +62,8 @@ _skald() {
     --from) COMPREPLY=($(compgen -W 'earliest latest' -- "$current")); return ;;
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
-    -b | --broker | --timeout | -k | --key | --key-separator | -H | --header | -p | --partition | --timestamp | \
-      -n | --count | --partitions | --max-record-bytes | --max-batch-bytes)
+    -b | --broker | --timeout | -k | --key | --key-separator | --key-prefix | -H | --header | -p | --partition | \
+      --timestamp | -n | --count | --partitions | --max-record-bytes | --max-batch-bytes)
       return
       ;;
   esac
