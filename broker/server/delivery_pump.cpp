@@ -83,6 +83,11 @@ void deliveries::planned(const shared& which, cursor& at, shared_plan plan) {
   at.waiting.reset();
   if (plan->why) {
     plan_failed(which, at, *plan);
+  } else if (plan->batches.empty()) {
+    // Compaction has left nothing there.
+    const offset next = plan->next;
+    send(*which, at, plan, next, {});
+    advance(which, at, plan, next);
   } else {
     at.plan = std::move(plan);
     at.plan_next = 0;

@@ -23,6 +23,7 @@ struct fetches::fetch {
   bool done = false;
   bool due = false;
   shared_plan plan;    // the newest known
+  offset next;         // where to go on after the answer
   wait_token waiting;  // for a first or a larger one
 };
 
@@ -73,7 +74,8 @@ void fetches::planned(const shared& which, shared_plan plan) {
   which->plan = std::move(plan);
   std::size_t bytes = 0;
   for (const shard::stored_batch& batch : which->plan->batches) bytes += batch.at.bytes;
-  if (bytes >= which->bytes_min || which->deadline <= host_.now()) {
+  const bool nothing_kept = which->plan->batches.empty() && which->plan->next > which->from;
+  if (bytes >= which->bytes_min || nothing_kept || which->deadline <= host_.now()) {
     answer_due(which);
   } else {
     wait_for_more(which, which->plan->high_watermark);
@@ -108,8 +110,11 @@ void fetches::pump() {
 
 void fetches::read(const shared& which) {
   const shard::read_plan& plan = *which->plan;
+  which->next = plan.next;
   if (plan.batches.empty()) return answer(which, {});
   const batch_run run = choose_run(plan, 0, which->bytes_max);
+  const shard::stored_batch& last = plan.batches[run.count - 1];
+  which->next = last.base_offset + last.records;
   const auto read = host_.reader.read(
       which->plan, run,
       [session = session_.weak_from_this(), which, run](std::error_code failed, slice bytes) {
@@ -139,7 +144,7 @@ void fetches::answer(const shared& which, slice bytes) {
   which->request.answer(
       [&](auto& builder) {
         return wire::CreateFetchOk(builder, which->from.value(), plan->high_watermark.value(),
-                                   plan->log_start.value());
+                                   plan->log_start.value(), 0, which->next.value());
       },
       std::move(bytes));
 }

@@ -27,7 +27,7 @@ class shard_service::wait final : public shard::watcher, public std::enable_shar
   void run() {
     if (finished_) return;
     auto plan = std::make_shared<const shard::read_plan>(at_.shard_->plan_read(of_, from_, bytes_max_));
-    if (!plan->why && plan->batches.empty()) {
+    if (!plan->why && plan->next == from_) {
       at_.waiting_.insert(shared_from_this());
       at_.shard_->watch(of_, from_, *this);
     } else {

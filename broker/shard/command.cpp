@@ -67,9 +67,10 @@ any_offset write(FlatBufferBuilder& to, const commit_command& c) {
 any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
   const topic_settings& with = c.settings;
   const auto name = to.CreateString(c.name);
-  const auto settings =
-      fb::CreateSettings(to, with.partitions, with.retention_bytes, with.retention_ms, with.bytes_max,
-                         with.record_bytes_max, with.batch_bytes_max, static_cast<std::uint8_t>(with.index));
+  const auto settings = fb::CreateSettings(
+      to, with.partitions, with.retention_bytes, with.retention_ms, with.bytes_max, with.record_bytes_max,
+      with.batch_bytes_max, static_cast<std::uint8_t>(with.index), static_cast<std::uint8_t>(with.cleanup),
+      with.compaction_lag_ms, with.tombstone_retention_ms);
   return as_any(fb::CreateCreateTopic(to, name, settings, c.if_absent, ms(c.now), c.partitions_max));
 }
 any_offset write(FlatBufferBuilder& to, const alter_topic_command& c) {
@@ -102,6 +103,17 @@ any_offset write(FlatBufferBuilder& to, const relocated_command& c) {
   return as_any(fb::CreateRelocated(to, c.batch.of.topic.value(), c.batch.of.partition.value(),
                                     c.batch.base.value(), c.batch_bytes, c.from.segment.value(),
                                     c.from.position));
+}
+
+any_offset write(FlatBufferBuilder& to, const compacted_command& c) {
+  return as_any(fb::CreateCompacted(to, c.batch.of.topic.value(), c.batch.of.partition.value(),
+                                    c.batch.base.value(), c.batch_bytes, c.from.segment.value(),
+                                    c.from.position, to.CreateVector(c.kept)));
+}
+any_offset write(FlatBufferBuilder& to, const expire_tombstones_command& c) {
+  const auto keys = to.CreateVectorOfStrings(c.keys);
+  return as_any(
+      fb::CreateExpireTombstones(to, c.of.topic.value(), c.of.partition.value(), ms(c.cutoff), keys));
 }
 
 // ---- reading ----
@@ -155,7 +167,10 @@ create_topic_command read(const fb::CreateTopic& t) {
                        .bytes_max = s.bytes_max(),
                        .record_bytes_max = s.record_bytes_max(),
                        .batch_bytes_max = s.batch_bytes_max(),
-                       .index = static_cast<state::topic_index>(s.index())},
+                       .index = static_cast<state::topic_index>(s.index()),
+                       .cleanup = static_cast<state::topic_cleanup>(s.cleanup()),
+                       .compaction_lag_ms = s.compaction_lag_ms(),
+                       .tombstone_retention_ms = s.tombstone_retention_ms()},
           .if_absent = t.if_absent(),
           .now = at_ms(t.now_ms()),
           .partitions_max = t.partitions_max()};
@@ -195,6 +210,21 @@ relocated_command read(const fb::Relocated& t) {
           {journal::generation(t.from_segment()), t.from_position()}};
 }
 
+compacted_command read(const fb::Compacted& t) {
+  compacted_command compacted{{partition_of(t), offset(t.base_offset())},
+                              t.batch_bytes(),
+                              {journal::generation(t.from_segment()), t.from_position()},
+                              {}};
+  if (t.kept() != nullptr) compacted.kept.assign(t.kept()->begin(), t.kept()->end());
+  return compacted;
+}
+expire_tombstones_command read(const fb::ExpireTombstones& t) {
+  expire_tombstones_command expire{partition_of(t), at_ms(t.cutoff_ms()), {}};
+  if (t.keys() != nullptr)
+    for (const flatbuffers::String* key : *t.keys()) expire.keys.push_back(key->str());
+  return expire;
+}
+
 [[noreturn]] void corrupt() {
   throw error(errc::storage_corrupt, "a journal entry with a valid checksum holds no valid command");
 }
@@ -221,6 +251,10 @@ command read(const fb::Entry& entry) {
       return read(*entry.command_as_Commit());
     case fb::Command::ExpireCommitters:
       return read(*entry.command_as_ExpireCommitters());
+    case fb::Command::Compacted:
+      return read(*entry.command_as_Compacted());
+    case fb::Command::ExpireTombstones:
+      return read(*entry.command_as_ExpireTombstones());
     case fb::Command::NONE:
       corrupt();
   }

@@ -82,9 +82,22 @@ struct relocated_command {
   state::place_key from;
 };
 
-using command = std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
-                             init_producer_command, trim_command, expire_producers_command, relocated_command,
-                             commit_command, expire_committers_command>;
+struct compacted_command {
+  state::batch_key batch;
+  std::uint32_t batch_bytes = 0;
+  state::place_key from;
+  std::vector<std::uint32_t> kept;  // offset deltas
+};
+struct expire_tombstones_command {
+  state::partition_key of;
+  timestamp cutoff;
+  std::vector<std::string> keys;
+};
+
+using command =
+    std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
+                 init_producer_command, trim_command, expire_producers_command, relocated_command,
+                 commit_command, expire_committers_command, compacted_command, expire_tombstones_command>;
 
 // Writes commands as the head of a journal entry. Reuses its buffer: have one per thread.
 class command_encoder {

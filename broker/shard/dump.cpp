@@ -97,6 +97,20 @@ void describe(fields& to, const relocated_command& c) {
   to.emplace_back("from_position", number(c.from.position));
 }
 
+void describe(fields& to, const compacted_command& c) {
+  to.emplace_back("command", "compacted");
+  add(to, c.batch.of);
+  to.emplace_back("base_offset", c.batch.base.value());
+  to.emplace_back("records", number(c.kept.size()));
+  to.emplace_back("from_segment", c.from.segment.value());
+  to.emplace_back("from_position", number(c.from.position));
+}
+void describe(fields& to, const expire_tombstones_command& c) {
+  to.emplace_back("command", "expire_tombstones");
+  add(to, c.of);
+  to.emplace_back("cutoff_ms", ms(c.cutoff));
+}
+
 class dumper final : public offline_state::listener {
  public:
   dumper(disk& on, const std::filesystem::path& directory, state::store& flushed,
@@ -165,7 +179,10 @@ class dumper final : public offline_state::listener {
              {"bytes_max", row.settings.bytes_max},
              {"record_bytes_max", number(row.settings.record_bytes_max)},
              {"batch_bytes_max", number(row.settings.batch_bytes_max)},
-             {"index", row.settings.index == topic_index::key ? "key" : "none"}}});
+             {"index", row.settings.index == topic_index::key ? "key" : "none"},
+             {"cleanup", row.settings.cleanup == topic_cleanup::compact ? "compact" : "retention"},
+             {"compaction_lag_ms", row.settings.compaction_lag_ms},
+             {"tombstone_retention_ms", row.settings.tombstone_retention_ms}}});
   }
   void partitions() {
     for (const auto& [key, row] : tables_.partitions) {

@@ -21,9 +21,10 @@ std::optional<indexed_batch> first_batch_where(const state::tables& in, const st
                                                const std::function<bool(const state::batch_row&)>& holds);
 
 // The batches from the one that holds `from` on, as many as fit bytes_max, but at least one. `from` lies in
-// [log_start, end).
+// [log_start, end). There may be none where compaction has left nothing. `next`, unless null, is set to the
+// offset up to which they are all there is.
 std::vector<stored_batch> batches_from(const state::tables& in, const state::partition_key& of, offset from,
-                                       std::uint64_t bytes_max);
+                                       std::uint64_t bytes_max, offset* next = nullptr);
 
 // The first batch with a record at or after that time.
 std::optional<indexed_batch> first_batch_at(const state::tables& in, const state::partition_key& of,

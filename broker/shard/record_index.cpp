@@ -1,5 +1,6 @@
 #include "broker/shard/record_index.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace skald::shard {
@@ -38,10 +39,11 @@ std::shared_ptr<const state::batch_labels> record_index::add(const append_comman
   for (const append_terms::record_key& record : batch.terms->keys) {
     const state::text_key key{batch.to, record.key};
     const auto before = find_key(key);
+    superseded_ += before ? 1 : 0;
     const std::uint64_t version = (before ? before->version : 0) + 1;
     tables_.keys.put(key, {.version = version, .latest = at, .tombstone = record.tombstone});
     tables_.key_records.put({key, version}, {at});
-    labels->keys.push_back({record.key, version});
+    labels->keys.push_back({record.key, version, static_cast<std::uint32_t>(at - base)});
     at += 1;
   }
   return labels;
@@ -54,15 +56,45 @@ void record_index::forget(const state::batch_key& batch, const state::batch_labe
     const auto row = tables_.message_ids.get(id);
     if (row && row->at == batch.base) tables_.message_ids.erase(id);
   }
-  offset at = batch.base;
+  for (const state::batch_labels::keyed& record : labels.keys) forget(batch, record);
+}
+
+void record_index::forget(const state::batch_key& batch, const state::batch_labels::keyed& record) {
+  const offset at = batch.base + record.delta;
+  const state::key_record_key version{{batch.of, record.key}, record.version};
+  const auto row = tables_.key_records.get(version);
+  if (row && row->at == at) tables_.key_records.erase(version);
+  const auto newest = tables_.keys.get(version.of);
+  if (newest && newest->latest == at) tables_.keys.erase(version.of);
+}
+
+bool record_index::has_older(const state::text_key& key, const state::key_row& newest) const {
+  bool found = false;
+  tables_.key_records.scan({key, 0}, [&](const state::key_record_key& record, const state::offset_row&) {
+    found = record.of == key && record.version < newest.version;
+    return false;
+  });
+  return found;
+}
+
+timestamp record_index::age_of(const state::partition_key& of, offset at) const {
+  const auto batch = tables_.batches.at_or_before({of, at});
+  return batch && batch->first.of == of ? batch->second.age_from : timestamp::max();
+}
+
+std::shared_ptr<const state::batch_labels> record_index::keep(const state::batch_key& batch,
+                                                              const state::batch_labels& labels,
+                                                              std::span<const std::uint32_t> deltas) {
+  auto kept = std::make_shared<state::batch_labels>();
+  kept->message_id = labels.message_id;
   for (const state::batch_labels::keyed& record : labels.keys) {
-    const state::key_record_key version{{batch.of, record.key}, record.version};
-    const auto row = tables_.key_records.get(version);
-    if (row && row->at == at) tables_.key_records.erase(version);
-    const auto newest = tables_.keys.get(version.of);
-    if (newest && newest->latest == at) tables_.keys.erase(version.of);
-    at += 1;
+    if (std::ranges::binary_search(deltas, record.delta)) {
+      kept->keys.push_back(record);
+    } else {
+      forget(batch, record);
+    }
   }
+  return kept;
 }
 
 }  // namespace skald::shard

@@ -4,12 +4,17 @@
 // version 0. Rows count only while the record they speak of is kept, so that what is found does not depend on
 // when a node clears away what was trimmed; a key all of whose records are gone starts over at version 0.
 //
+// In a topic with cleanup = compact a record counts for nothing once its key has a newer one. When that is
+// cleared away is a node's own affair; a tombstone's key is forgotten by a command, since the versions of
+// later records depend on it.
+//
 // Deterministic, like the state machine that it is a part of.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "broker/shard/command.hpp"
@@ -30,13 +35,27 @@ class record_index {
   // Makes the records of an append known, the first of which gets `base`. Returns what is to be remembered
   // beside the batch; null when nothing is.
   std::shared_ptr<const state::batch_labels> add(const append_command& batch, offset base);
+  // How many records have been superseded, and tombstones forgotten, since this was made.
+  std::uint64_t superseded() const { return superseded_; }
+  // Whether older records of a key are still known, that is stored.
+  bool has_older(const state::text_key& key, const state::key_row& newest) const;
+  // When the record at that offset was appended, as far as retention goes by it; latest when it is not there.
+  timestamp age_of(const state::partition_key& of, offset at) const;
+  void forget_key(const state::text_key& key) { tables_.keys.erase(key), ++superseded_; }
+
   // Clears away what is known of a batch that goes.
   void forget(const state::batch_key& batch, const state::batch_labels& labels);
+  // The same for those of its records that compaction leaves out. Returns what is known of the others.
+  std::shared_ptr<const state::batch_labels> keep(const state::batch_key& batch,
+                                                  const state::batch_labels& labels,
+                                                  std::span<const std::uint32_t> deltas);
 
  private:
+  void forget(const state::batch_key& batch, const state::batch_labels::keyed& record);
   bool kept(const state::partition_key& of, offset at) const;
 
   state::tables& tables_;
+  std::uint64_t superseded_ = 0;
 };
 
 }  // namespace skald::shard

@@ -101,6 +101,7 @@ void shard::impl::start() {
   };
   log_.emplace(journal_, driver_, executor_, *this, fatal_);
   relocator_.emplace(tables_, journal_, worker_, executor_, relocate, options_.warn);
+  compactor_.emplace(tables_, journal_, worker_, executor_, relocate, options_.warn);
   if (flusher_.due()) flusher_.start();
   collect_garbage();
   post_after(options_.retention_interval, [](impl& self) { self.tick(); });

@@ -35,6 +35,7 @@
 
 namespace skald::shard {
 
+using state::topic_cleanup;
 using state::topic_index;
 using state::topic_settings;
 using state::unlimited;
@@ -132,7 +133,7 @@ struct commit_result {
 // Where one stored batch lies. The reader patches base_offset into its bytes.
 struct stored_batch {
   offset base_offset;
-  std::uint32_t records = 0;
+  std::uint32_t records = 0;  // offsets it stands for; after compaction it may hold fewer records
   std::uint32_t leader_epoch = 0;
   journal::place at;
 };
@@ -140,8 +141,9 @@ struct stored_batch {
 // What to read to serve a partition from an offset. The pins keep the segments readable.
 struct read_plan {
   failure why;                        // offset_out_of_range, unknown_topic, unknown_partition
-  std::vector<stored_batch> batches;  // contiguous in offset, the first containing `from`
+  std::vector<stored_batch> batches;  // in order; with those that compaction has left nothing of, contiguous
   std::vector<std::pair<journal::generation, journal::segment_pin>> pins;
+  offset next;  // up to there, this is all there is
   offset high_watermark;
   offset log_start;
 };
@@ -282,7 +284,8 @@ class shard {
   std::vector<resolved_topic> find_topics(const protocol::topic_pattern& like) const;
   std::optional<partition_info> partition(partition_ref of) const;
   // At least one batch when there is one at or after `from`, else as many as fit bytes_max. An empty plan
-  // without a failure means that `from` is the high watermark.
+  // without a failure means that there is nothing up to `next`: `from` itself when that is the high
+  // watermark.
   read_plan plan_read(partition_ref of, offset from, std::uint64_t bytes_max) const;
   // The batch that holds the first record with that timestamp or later; empty plan: there is none. The caller
   // looks inside for the record.

@@ -13,6 +13,9 @@ failure about_conditions(const append_request& request, const topic_settings& wi
   if (conditional && request.records != 1)
     return {errc::invalid_request, "a batch with an expected version or a message id has one record, not " +
                                        std::to_string(request.records)};
+  if (!wants.message_id.empty() && with.cleanup == topic_cleanup::compact)
+    return {errc::invalid_request,
+            "a topic with cleanup = compact remembers no message ids; say which version is expected"};
   if (wants.message_id.size() > state::message_id_bytes_max)
     return {errc::invalid_request, "a message id has " + std::to_string(wants.message_id.size()) +
                                        " bytes; at most " + std::to_string(state::message_id_bytes_max) +

@@ -40,6 +40,7 @@ read_plan shard::plan_read(partition_ref of, offset from, std::uint64_t bytes_ma
     plan.why = impl_->missing(of);
     return plan;
   }
+  plan.next = from;
   plan.high_watermark = row->end;
   plan.log_start = row->log_start;
   if (from < row->log_start || from > row->end) {
@@ -51,7 +52,7 @@ read_plan shard::plan_read(partition_ref of, offset from, std::uint64_t bytes_ma
   }
   if (from == row->end) return plan;
   try {
-    plan.batches = batches_from(impl_->tables_, key, from, bytes_max);
+    plan.batches = batches_from(impl_->tables_, key, from, bytes_max, &plan.next);
     impl_->pin_segments(plan);
   } catch (const error& failed) {
     plan = {};

@@ -14,6 +14,15 @@ failure shard::impl::check_settings(const topic_settings& settings) const {
   if (!bound(settings.retention_bytes)) return invalid("retention_bytes has to be -1 (unlimited) or more");
   if (!bound(settings.retention_ms)) return invalid("retention_ms has to be -1 (unlimited) or more");
   if (!bound(settings.bytes_max)) return invalid("bytes_max has to be -1 (unlimited) or more");
+  if (settings.cleanup == topic_cleanup::compact) {
+    if (settings.index != topic_index::key)
+      return invalid("cleanup = compact takes an index of keys: index = key");
+    if (settings.retention_bytes != unlimited || settings.retention_ms != unlimited ||
+        settings.bytes_max != unlimited)
+      return invalid("a topic with cleanup = compact has no retention_bytes, retention_ms or bytes_max");
+    if (settings.compaction_lag_ms < 0) return invalid("compaction_lag_ms has to be 0 or more");
+    if (settings.tombstone_retention_ms < 0) return invalid("tombstone_retention_ms has to be 0 or more");
+  }
   if (settings.record_bytes_max == 0) return invalid("record_bytes_max has to be more than 0");
   // What a command puts before the batch, generously.
   constexpr std::uint64_t head_bytes_max = 1024;

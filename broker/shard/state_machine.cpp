@@ -351,8 +351,13 @@ std::size_t state_machine::collect_producers(const partition_key& of, std::size_
 void state_machine::drop_index_row(const batch_key& key, const batch_row& row) {
   if (row.labels != nullptr) index_.forget(key, *row.labels);
   tables_.batches.erase(key);
-  tables_.places.erase({row.at.segment, row.at.position});
-  tables_.segments.edit_or_add(row.at.segment).live_bytes -= row.at.bytes;
+  free_place(row.at);
+}
+
+void state_machine::free_place(const journal::place& at) {
+  if (at.bytes == 0) return;
+  tables_.places.erase({at.segment, at.position});
+  tables_.segments.edit_or_add(at.segment).live_bytes -= at.bytes;
 }
 
 }  // namespace skald::shard

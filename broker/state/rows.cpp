@@ -140,11 +140,15 @@ void encode(const topic_row& row, std::string& out) {
       .number(with.bytes_max)
       .number(with.record_bytes_max)
       .number(with.batch_bytes_max)
-      .number(static_cast<std::uint8_t>(with.index));
+      .number(static_cast<std::uint8_t>(with.index))
+      .number(static_cast<std::uint8_t>(with.cleanup))
+      .number(with.compaction_lag_ms)
+      .number(with.tombstone_retention_ms);
 }
 void decode(std::string_view in, topic_row& row) {
   topic_settings& with = row.settings;
   std::uint8_t index = 0;
+  std::uint8_t cleanup = 0;
   decoder(in)
       .text(row.name)
       .number(row.created)
@@ -155,8 +159,12 @@ void decode(std::string_view in, topic_row& row) {
       .number(with.record_bytes_max)
       .number(with.batch_bytes_max)
       .number(index)
+      .number(cleanup)
+      .number(with.compaction_lag_ms)
+      .number(with.tombstone_retention_ms)
       .finish();
   with.index = static_cast<topic_index>(index);
+  with.cleanup = static_cast<topic_cleanup>(cleanup);
 }
 
 void encode(const partition_row& row, std::string& out) {
@@ -201,7 +209,8 @@ void encode(const batch_row& row, std::string& out) {
       .number(static_cast<std::uint8_t>(row.labels != nullptr));
   if (row.labels == nullptr) return;
   to.text(row.labels->message_id).number(static_cast<std::uint32_t>(row.labels->keys.size()));
-  for (const batch_labels::keyed& one : row.labels->keys) to.text(one.key).number(one.version);
+  for (const batch_labels::keyed& one : row.labels->keys)
+    to.text(one.key).number(one.version).number(one.delta);
 }
 void decode(std::string_view in, batch_row& row) {
   decoder from(in);
@@ -223,7 +232,7 @@ void decode(std::string_view in, batch_row& row) {
   from.text(labels.message_id).number(count);
   for (; count > 0; --count) {
     batch_labels::keyed& one = labels.keys.emplace_back();
-    from.text(one.key).number(one.version);
+    from.text(one.key).number(one.version).number(one.delta);
   }
   from.finish();
   row.labels = std::make_shared<const batch_labels>(std::move(labels));

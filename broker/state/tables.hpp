@@ -18,8 +18,9 @@
 //   commits     producer, sequence              what came of a commit                       yes
 //   committers  producer                        the newest of its commits                   yes
 //
-// "In effect": rows whose offset is before the partition's log_start count for nothing, and a node clears
-// them away, with the batch they belong to, when it likes; what they say of records that are kept is logical.
+// "In effect": rows whose offset is before the partition's log_start count for nothing, nor do those of older
+// records of a key in a compacted topic; a node clears them away, with the batch they belong to, when it likes.
+// What they say of records that are kept is logical.
 //
 // A batch is live from the moment it is applied until its row in `batches` goes; the sum of the bytes of live
 // batches in a segment is its row in `segments`. Trimming a partition and deleting a topic take effect at

@@ -271,6 +271,7 @@ class fake_shard final : public shard_port, public batch_source {
       return plan;
     }
     const partition& at = in->partitions[of.partition.value()];
+    plan->next = from;
     plan->high_watermark = at.end;
     plan->log_start = at.log_start;
     if (from < at.log_start || from > at.end) plan->why = {errc::offset_out_of_range, "out of range"};
@@ -280,6 +281,7 @@ class fake_shard final : public shard_port, public batch_source {
       if (!plan->batches.empty() && total + one.data.size() > bytes_max) break;
       total += one.data.size();
       plan->batches.push_back(place(one));
+      plan->next = one.base + one.records;
     }
     return plan;
   }
