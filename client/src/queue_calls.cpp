@@ -11,6 +11,7 @@ namespace skald {
 using detail::expect_ok;
 using detail::incoming_frame;
 using detail::make_call;
+using detail::make_paged_call;
 using detail::on_loss;
 using flatbuffers::FlatBufferBuilder;
 
@@ -149,69 +150,26 @@ detail::operation<std::uint64_t> client::prepare_settle_dead(std::string_view to
       changed);
 }
 
-namespace {
-
-// Asks for one page after the other, all within one deadline.
-class queue_lister : public std::enable_shared_from_this<queue_lister> {
- public:
-  queue_lister(std::shared_ptr<detail::connection> through, std::string_view topic, timeout limit,
-               detail::completion<std::vector<queue_info>> done)
-      : connection_(std::move(through)),
-        topic_(topic),
-        deadline_(connection_->deadline(limit)),
-        done_(std::move(done)) {}
-
-  void next_page() {
-    auto& session = connection_->session();
-    id_ = session.next_id();
-    auto frame = session.encode(id_, [&](FlatBufferBuilder& builder) {
-      const auto topic = builder.CreateString(topic_);
-      const names after = queues_.empty() ? names(builder, "", "")
-                                          : names(builder, queues_.back().topic, queues_.back().queue);
-      return wire::CreateListQueues(builder, topic, after.topic, after.queue, page_queues);
-    });
-    done_.on_cancel([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->cancel();
-    });
-    session.submit({id_, std::move(frame), "listing queues", on_loss::repeat, true, deadline_},
-                   [self = shared_from_this()](const result<incoming_frame>& answer) { self->page(answer); });
-    connection_->kick();
-  }
-
- private:
-  static constexpr std::uint32_t page_queues = 1'000;
-
-  void page(const result<incoming_frame>& answer) {
-    if (!answer) return done_.fail(detail::exception_of(answer.error()));
-    const auto* ok = answer->header->body_as_ListQueuesOk();
-    if (ok == nullptr)
-      return done_.fail(detail::exception_of(detail::unexpected_answer("expected ListQueuesOk")));
-    for (const auto* one : protocol::each(ok->queues())) queues_.push_back(detail::decode(*one));
-    if (ok->more() && !protocol::each(ok->queues()).empty()) return next_page();
-    done_.succeed(std::move(queues_));
-  }
-  void cancel() {
-    const auto kept = shared_from_this();  // the request's handler is the other owner
-    connection_->session().forget(id_);
-    if (done_) done_.fail(detail::exception_of({errc::cancelled, "listing queues was cancelled"}));
-  }
-
-  std::shared_ptr<detail::connection> connection_;
-  const std::string topic_;
-  detail::steady_time deadline_;
-  detail::completion<std::vector<queue_info>> done_;
-  std::uint64_t id_ = 0;
-  std::vector<queue_info> queues_;
-};
-
-}  // namespace
-
 detail::operation<std::vector<queue_info>> client::prepare_list_queues(std::string_view topic,
                                                                        call_options options) {
-  return {connection_->get_executor(), [through = connection_, topic = std::string(topic),
-                                        options](detail::completion<std::vector<queue_info>> done) {
-            std::make_shared<queue_lister>(through, topic, options.timeout, std::move(done))->next_page();
-          }};
+  using queues = std::vector<queue_info>;
+  constexpr std::uint32_t page_queues = 1'000;
+  return make_paged_call<queues>(
+      connection_, "listing queues", options.timeout,
+      [topic = std::string(topic)](detail::session& session, std::uint64_t id, const queues& before) {
+        return session.encode(id, [&](FlatBufferBuilder& builder) {
+          const auto of = builder.CreateString(topic);
+          const names after = before.empty() ? names(builder, "", "")
+                                             : names(builder, before.back().topic, before.back().queue);
+          return wire::CreateListQueues(builder, of, after.topic, after.queue, page_queues);
+        });
+      },
+      [](const incoming_frame& answer, queues& into) -> result<bool> {
+        const auto* ok = answer.header->body_as_ListQueuesOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected ListQueuesOk");
+        for (const auto* one : protocol::each(ok->queues())) into.push_back(detail::decode(*one));
+        return ok->more() && !protocol::each(ok->queues()).empty();
+      });
 }
 
 // ---- an open queue ---------------------------------------------------------------------------------------

@@ -182,77 +182,36 @@ detail::operation<service_watch> client::prepare_watch_services(watch_services_o
           }};
 }
 
-namespace {
-
-// Asks for one page after the other, all within one deadline. A service may go over several.
-class service_lister : public std::enable_shared_from_this<service_lister> {
- public:
-  service_lister(std::shared_ptr<detail::connection> through, std::string_view subject, timeout limit,
-                 detail::completion<std::vector<service_info>> done)
-      : connection_(std::move(through)),
-        subject_(subject),
-        deadline_(connection_->deadline(limit)),
-        done_(std::move(done)) {}
-
-  void next_page() {
-    auto& session = connection_->session();
-    id_ = session.next_id();
-    auto frame = session.encode(id_, [&](FlatBufferBuilder& builder) {
-      const std::string_view after = services_.empty() ? std::string_view() : services_.back().subject;
-      const std::string_view instance =
-          services_.empty() ? std::string_view() : services_.back().instances.back().id;
-      const auto subject = builder.CreateString(subject_);
-      const auto after_subject = builder.CreateString(after);
-      return wire::CreateListServices(builder, subject, after_subject, builder.CreateString(instance));
-    });
-    done_.on_cancel([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->cancel();
-    });
-    session.submit({id_, std::move(frame), "listing services", on_loss::repeat, true, deadline_},
-                   [self = shared_from_this()](const result<incoming_frame>& answer) { self->page(answer); });
-    connection_->kick();
-  }
-
- private:
-  void page(const result<incoming_frame>& answer) {
-    if (!answer) return done_.fail(detail::exception_of(answer.error()));
-    const auto* ok = answer->header->body_as_ListServicesOk();
-    if (ok == nullptr)
-      return done_.fail(detail::exception_of(detail::unexpected_answer("expected ListServicesOk")));
-    for (const auto* one : protocol::each(ok->services())) {
-      service_info service = detail::decode(*one);
-      if (service.instances.empty()) continue;
-      if (!services_.empty() && services_.back().subject == service.subject) {
-        std::ranges::move(service.instances, std::back_inserter(services_.back().instances));
-      } else {
-        services_.push_back(std::move(service));
-      }
-    }
-    if (ok->more() && !protocol::each(ok->services()).empty()) return next_page();
-    done_.succeed(std::move(services_));
-  }
-  void cancel() {
-    const auto kept = shared_from_this();  // the request's handler is the other owner
-    connection_->session().forget(id_);
-    if (done_) done_.fail(detail::exception_of({errc::cancelled, "listing services was cancelled"}));
-  }
-
-  std::shared_ptr<detail::connection> connection_;
-  const std::string subject_;
-  detail::steady_time deadline_;
-  detail::completion<std::vector<service_info>> done_;
-  std::uint64_t id_ = 0;
-  std::vector<service_info> services_;
-};
-
-}  // namespace
-
+// A service may go over several pages.
 detail::operation<std::vector<service_info>> client::prepare_list_services(list_services_options options) {
-  return {connection_->get_executor(),
-          [through = connection_, subject = std::string(options.subject),
-           limit = options.timeout](detail::completion<std::vector<service_info>> done) {
-            std::make_shared<service_lister>(through, subject, limit, std::move(done))->next_page();
-          }};
+  using services = std::vector<service_info>;
+  return detail::make_paged_call<services>(
+      connection_, "listing services", options.timeout,
+      [subject = std::string(options.subject)](detail::session& session, std::uint64_t id,
+                                               const services& before) {
+        return session.encode(id, [&](FlatBufferBuilder& builder) {
+          const std::string_view after = before.empty() ? std::string_view() : before.back().subject;
+          const std::string_view instance =
+              before.empty() ? std::string_view() : before.back().instances.back().id;
+          const auto of = builder.CreateString(subject);
+          const auto after_subject = builder.CreateString(after);
+          return wire::CreateListServices(builder, of, after_subject, builder.CreateString(instance));
+        });
+      },
+      [](const incoming_frame& answer, services& into) -> result<bool> {
+        const auto* ok = answer.header->body_as_ListServicesOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected ListServicesOk");
+        for (const auto* one : protocol::each(ok->services())) {
+          service_info service = detail::decode(*one);
+          if (service.instances.empty()) continue;
+          if (!into.empty() && into.back().subject == service.subject) {
+            std::ranges::move(service.instances, std::back_inserter(into.back().instances));
+          } else {
+            into.push_back(std::move(service));
+          }
+        }
+        return ok->more() && !protocol::each(ok->services()).empty();
+      });
 }
 
 }  // namespace skald
