@@ -39,6 +39,7 @@ inline constexpr std::size_t instances_max = 16'384;
 inline constexpr std::size_t selected_max = 65'536;
 // Records of one key, or keys of one partition, in one answer.
 inline constexpr std::size_t keyed_records_max = 16'384;
+inline constexpr std::size_t timers_max = 16'384;  // in one answer, or changed by one commit
 
 // Why a header was refused. With unsupported_version the frame is sound but its message unknown, and `id` is
 // the request's, to be answered with an Error; otherwise the peer is broken, and the id is 0 if unreadable.
@@ -69,10 +70,9 @@ using header_result = boost::system::result<T, header_failure>;
 //   Publish           appends (1 to appends_max), each with topic and batch_bytes > 0; their batch_bytes add
 //                     up to the payload exactly
 //   PublishOk         appended (1 to appends_max)
-//   Commit            at most appends_max appends, as Publish's
-//   CommitRefused     code is not 0
-//   ReadKeyOk         as many versions as offsets
-//   ListOffsets, Fetch, ReadKey, ListKeys    topic
+//   Commit            at most appends_max appends, as Publish's; at most timers_max timers, each with its
+//   name ListTimersOk      at most timers_max timers, each with its name and topic CommitRefused     code is
+//   not 0 ReadKeyOk         as many versions as offsets ListOffsets, Fetch, ReadKey, ListKeys    topic
 //   Subscribe         topic; subscription is not 0
 //   Credit, Seek, Unsubscribe, Delivery, SubscriptionNotice, SubscriptionChanged, MemberHeartbeat,
 //   ReleasePartitions    subscription is not 0

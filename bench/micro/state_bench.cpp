@@ -113,9 +113,10 @@ void find(benchmark::State& state) {
   on.flush();
   std::mt19937_64 random(1);
   const std::uint64_t records = 10 * static_cast<std::uint64_t>(state.range(0));
+  offset next;
   for (auto _ : state)
     benchmark::DoNotOptimize(
-        batches_from(on.tables, {topic_id(1), partition_id(0)}, offset(random() % records), 1));
+        batches_from(on.tables, {topic_id(1), partition_id(0)}, offset(random() % records), 1, {}, next));
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(find)->Arg(1'000'000);

@@ -112,6 +112,10 @@ void run(const options& chosen, const CLI::App& app) {
                       [&with, partitions] { return measure_idle_partitions(with, partitions); }});
     }
   }
+  if (has("timers")) {
+    list.push_back(
+        {"timers", "1,000,000 due in one second", [&] { return measure_timers(with, 1'000'000); }});
+  }
   auto results = limit::run_interleaved(list, chosen.rounds);
   if (has("restart")) {
     const auto once = limit::run_interleaved(
@@ -152,6 +156,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("request", "requests to a responder and their replies");
   app.add_subcommand("queue", "consumers that share a queue, durable");
   app.add_subcommand("idle", "memory of partitions and queues that nobody uses");
+  app.add_subcommand("timers", "a million records that wait, set and then due at once");
   app.add_subcommand("restart", "SIGKILL, then the time until it serves again");
   CLI11_PARSE(app, argc, argv);
   limit::handle_interrupts();

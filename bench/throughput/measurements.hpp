@@ -52,6 +52,9 @@ std::vector<limit::metric> measure_queue(const setting& with, queue_shape shape)
 // What queues cost that nobody uses.
 std::vector<limit::metric> measure_idle_queues(const setting& with, std::uint32_t queues);
 
+// Sets so many timers, all due at one instant, and waits until the last has fired.
+std::vector<limit::metric> measure_timers(const setting& with, std::size_t timers);
+
 // Publishes `bytes`, kills the broker and starts it again on them.
 std::vector<limit::metric> measure_restart(const setting& with, std::uint64_t bytes);
 

@@ -82,6 +82,8 @@ class deliveries {
   void serve(const shared& which);
   void ask_for_plan(const shared& which, cursor& at);
   void planned(const shared& which, cursor& at, shared_plan plan);
+  // Tells the client that there is nothing for it before the plan's end, and goes on there.
+  void pass_over(const shared& which, cursor& at, const shard::read_plan& plan);
   void plan_failed(const shared& which, cursor& at, const shard::read_plan& plan);
   void read(const shared& which, cursor& at);
   void deliver(const shared& which, cursor& at, const shared_plan& plan, const batch_run& run, slice bytes);

@@ -71,6 +71,8 @@ void deliveries::planned(const shared& which, cursor& at, shared_plan plan) {
   at.waiting.reset();
   if (plan->why) {
     plan_failed(which, at, *plan);
+  } else if (plan->batches.empty() && plan->next > at.next) {
+    pass_over(which, at, *plan);
   } else {
     at.plan = std::move(plan);
     at.plan_next = 0;
@@ -78,6 +80,16 @@ void deliveries::planned(const shared& which, cursor& at, shared_plan plan) {
     ready(which, at);
   }
   pump();
+}
+
+void deliveries::pass_over(const shared& which, cursor& at, const shard::read_plan& plan) {
+  session_.send(0, [&](auto& builder) {
+    return wire::CreateDelivery(builder, which->id, which->seek, at.of.partition.value(), at.next.value(),
+                                plan.high_watermark.value(), plan.log_start.value(), 0, plan.next.value(),
+                                at.of.topic.value());
+  });
+  at.next = plan.next;
+  ready(which, at);
 }
 
 void deliveries::plan_failed(const shared& which, cursor& at, const shard::read_plan& plan) {
@@ -142,16 +154,18 @@ void deliveries::read(const shared& which, cursor& at) {
 void deliveries::deliver(const shared& which, cursor& at, const shared_plan& plan, const batch_run& run,
                          slice bytes) {
   const shard::stored_batch& last = plan->batches[run.first + run.count - 1];
+  const offset next = after(*plan, run);
   which->credit -= static_cast<std::int64_t>(bytes.size());
   session_.send(
       0,
       [&](auto& builder) {
         return wire::CreateDelivery(builder, which->id, which->seek, at.of.partition.value(), at.next.value(),
-                                    plan->high_watermark.value(), plan->log_start.value(), 0, 0,
+                                    plan->high_watermark.value(), plan->log_start.value(), 0,
+                                    next == last.base_offset + last.records ? 0 : next.value(),
                                     at.of.topic.value());
       },
       std::move(bytes));
-  at.next = last.base_offset + last.records;
+  at.next = next;
   if (at.plan == plan) {
     at.plan_next = run.first + run.count;
     at.plan_used = true;

@@ -17,6 +17,7 @@ struct fetches::fetch {
   pending_request request;
   shard::shard::partition_ref of;
   offset from;
+  offset next;  // nothing before it is to be read, though it is not before `from`
   std::size_t bytes_min = 0;
   std::size_t bytes_max = 0;
   clock::time_point deadline;
@@ -44,7 +45,7 @@ void fetches::begin(const pending_request& request, const wire::Fetch& message) 
   const auto added = std::make_shared<fetch>();
   added->number = ++last_;
   added->request = request;
-  added->from = offset(message.offset());
+  added->from = added->next = offset(message.offset());
   const std::size_t limit = host_.settings.fetch_bytes_max;
   added->bytes_max = message.bytes_max() == 0 ? limit : std::min<std::size_t>(message.bytes_max(), limit);
   added->bytes_min = std::min<std::size_t>(message.bytes_min(), added->bytes_max);
@@ -64,12 +65,16 @@ void fetches::located(const shared& which, const located_topics& topics) {
 }
 
 void fetches::plan(const shared& which) {
-  host_.shard.plan(which->of, which->from, which->bytes_max, later(which, &fetches::planned));
+  host_.shard.plan(which->of, which->next, which->bytes_max, later(which, &fetches::planned));
 }
 
 void fetches::planned(const shared& which, shared_plan plan) {
   which->waiting.reset();
   if (plan->why) return fail(which, plan->why.code, plan->why.message);
+  if (plan->batches.empty() && plan->next > which->next) {
+    which->next = plan->next;  // all of it has expired
+    if (which->next < plan->high_watermark) return this->plan(which);
+  }
   which->plan = std::move(plan);
   std::size_t bytes = 0;
   for (const shard::stored_batch& batch : which->plan->batches) bytes += batch.at.bytes;
@@ -110,6 +115,7 @@ void fetches::read(const shared& which) {
   const shard::read_plan& plan = *which->plan;
   if (plan.batches.empty()) return answer(which, {});
   const batch_run run = choose_run(plan, 0, which->bytes_max);
+  which->next = after(plan, run);
   const auto read = host_.reader.read(
       which->plan, run,
       [session = session_.weak_from_this(), which, run](std::error_code failed, slice bytes) {
@@ -139,7 +145,8 @@ void fetches::answer(const shared& which, slice bytes) {
   which->request.answer(
       [&](auto& builder) {
         return wire::CreateFetchOk(builder, which->from.value(), plan->high_watermark.value(),
-                                   plan->log_start.value());
+                                   plan->log_start.value(), 0,
+                                   which->next > which->from ? which->next.value() : 0);
       },
       std::move(bytes));
 }

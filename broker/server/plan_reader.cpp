@@ -84,6 +84,11 @@ batch_run choose_run(const shard::read_plan& plan, std::size_t first, std::size_
   return run;
 }
 
+offset after(const shard::read_plan& plan, const batch_run& run) {
+  const std::size_t end = run.first + run.count;
+  return end < plan.batches.size() ? plan.batches[end].base_offset : plan.next;
+}
+
 batch_source& segment_source() {
   static journal_segments source;
   return source;

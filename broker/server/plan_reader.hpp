@@ -28,6 +28,9 @@ struct batch_run {
 // As many batches from `first` as fit `bytes_max`, at least one. There must be one.
 batch_run choose_run(const shard::read_plan& plan, std::size_t first, std::size_t bytes_max);
 
+// Where to go on after a run: beyond what has expired, too.
+offset after(const shard::read_plan& plan, const batch_run& run);
+
 // Where the bytes of batches come from. Thread-safe.
 class batch_source {
  public:

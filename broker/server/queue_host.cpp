@@ -40,8 +40,9 @@ std::string dead_topic_of(const std::string& topic, const state::queue_row& queu
 
 std::optional<fetched_records> fetch_records(queue_host& from_host, partition_ref of, offset from,
                                              std::size_t bytes_max, fetched later) {
-  auto plan = std::make_shared<const shard::read_plan>(
-      from_host.shard->plan_read(of, from, std::max<std::size_t>(bytes_max, 1)));
+  // A queue settles every record, so that none may be missing; its records do not expire.
+  auto plan = std::make_shared<const shard::read_plan>(from_host.shard->plan_read(
+      of, from, std::max<std::size_t>(bytes_max, 1), shard::shard::expired::included));
   if (plan->why || plan->batches.empty()) return fetched_records{plan->why, plan->log_start, {}};
   const batch_run run = choose_run(*plan, 0, bytes_max);
   auto read = from_host.reader->read(

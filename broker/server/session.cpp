@@ -170,6 +170,8 @@ void session::dispatch(const wire::Frame& frame, const protocol::frame_view& byt
       return handlers::read_key(*this, id, *frame.body_as_ReadKey());
     case Body::ListKeys:
       return handlers::list_keys(*this, id, *frame.body_as_ListKeys());
+    case Body::ListTimers:
+      return handlers::list_timers(*this, id, *frame.body_as_ListTimers());
     case Body::ListOffsets:
       return handlers::list_offsets(*this, id, *frame.body_as_ListOffsets());
     case Body::Fetch:

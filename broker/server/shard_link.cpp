@@ -28,7 +28,7 @@ class shard_service::wait final : public shard::watcher, public std::enable_shar
   void run() {
     if (finished_) return;
     auto plan = std::make_shared<const shard::read_plan>(at_.shard_->plan_read(of_, from_, bytes_max_));
-    if (!plan->why && plan->batches.empty()) {
+    if (!plan->why && plan->batches.empty() && plan->next == from_) {
       at_.waiting_.insert(shared_from_this());
       at_.shard_->watch(of_, from_, *this);
     } else {
@@ -280,6 +280,16 @@ wait_token shard_link::plan_when_readable(partition_ref of, offset from, std::ui
   shard_service::wait* const raw = wait.get();
   return wait_token(raw, [wait = std::move(wait), &shard_runs_on = to_.runs_on_](void*) {
     if (!wait->finished()) shard_runs_on.post([wait] { wait->cancel(); });
+  });
+}
+
+void shard_link::list_timers(timer_page which,
+                             std::function<void(std::vector<shard::timer_info>, bool more)> done) {
+  to_.runs_on_.post([&to = to_, which = std::move(which), done = back(std::move(done))] {
+    bool more = false;
+    auto listed =
+        to.shard_->list_timers(which.owner_prefix, which.after_owner, which.after_name, which.limit, more);
+    done(std::move(listed), more);
   });
 }
 

@@ -73,6 +73,8 @@ class shard_link final : public shard_port {
   void list_keys(std::string topic, partition_id partition, std::string prefix, std::string after,
                  std::size_t limit, std::function<void(shard::key_listing)> done) override;
   group_port& groups() override { return groups_; }
+  void list_timers(timer_page which,
+                   std::function<void(std::vector<shard::timer_info>, bool more)> done) override;
   void stats(std::function<void(shard::statistics)> done) override;
 
  private:

@@ -51,6 +51,14 @@ using shared_key_plan = std::shared_ptr<const shard::key_plan>;
 
 class group_port;
 
+// Which named timers to list; see shard::list_timers().
+struct timer_page {
+  std::string owner_prefix;
+  std::string after_owner;
+  std::string after_name;
+  std::size_t limit = 0;
+};
+
 class shard_port {
  public:
   virtual ~shard_port() = default;
@@ -88,6 +96,9 @@ class shard_port {
                          std::size_t limit, std::function<void(shard::key_listing)> done) = 0;
 
   virtual group_port& groups() = 0;
+  virtual void list_timers(timer_page which,
+                           std::function<void(std::vector<shard::timer_info>, bool more)> done) = 0;
+
   virtual void stats(std::function<void(shard::statistics)> done) = 0;
 };
 

@@ -40,7 +40,11 @@ std::optional<std::uint64_t> number_of(const std::optional<producer_id>& produce
 flatbuffers::Offset<fb::Append> write_append(FlatBufferBuilder& to, const append_command& c) {
   flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::RecordKey>>> keys;
   flatbuffers::Offset<flatbuffers::String> message_id;
+  flatbuffers::Offset<flatbuffers::String> timer_owner;
+  flatbuffers::Offset<flatbuffers::String> timer_name;
   std::optional<std::uint64_t> expected_version;
+  std::optional<std::int64_t> due;
+  std::int64_t ttl_ms = unlimited;
   if (c.terms != nullptr) {
     std::vector<flatbuffers::Offset<fb::RecordKey>> each;
     each.reserve(c.terms->keys.size());
@@ -49,10 +53,15 @@ flatbuffers::Offset<fb::Append> write_append(FlatBufferBuilder& to, const append
     if (!each.empty()) keys = to.CreateVector(each);
     if (!c.terms->message_id.empty()) message_id = to.CreateString(c.terms->message_id);
     expected_version = c.terms->expected_version;
+    if (c.terms->due) due = ms(*c.terms->due);
+    if (!c.terms->timer_owner.empty()) timer_owner = to.CreateString(c.terms->timer_owner);
+    if (!c.terms->timer_name.empty()) timer_name = to.CreateString(c.terms->timer_name);
+    ttl_ms = c.terms->ttl_ms;
   }
   return fb::CreateAppend(to, c.to.topic.value(), c.to.partition.value(), c.records, c.batch_bytes,
                           c.record_bytes_largest, ms(c.timestamp_max), ms(c.now), number_of(c.producer),
-                          c.epoch.value(), c.base_sequence, keys, expected_version, message_id);
+                          c.epoch.value(), c.base_sequence, keys, expected_version, message_id, due,
+                          timer_owner, timer_name, ttl_ms);
 }
 any_offset write(FlatBufferBuilder& to, const append_command& c) {
   return as_any(write_append(to, c));
@@ -66,13 +75,31 @@ auto write_ranges(FlatBufferBuilder& to, const std::vector<queue_range>& ranges)
   for (std::size_t i = 0; i < ranges.size(); ++i) into[i] = as_struct(ranges[i]);
   return written;
 }
+flatbuffers::Offset<fb::TimerChange> write_change(FlatBufferBuilder& to, const timer_change& c) {
+  flatbuffers::Offset<flatbuffers::String> owner;
+  if (!c.of.owner.empty()) owner = to.CreateString(c.of.owner);
+  const auto name = to.CreateString(c.of.name);
+  return fb::CreateTimerChange(to, static_cast<fb::TimerChangeKind>(c.what), owner, name, ms(c.due),
+                               c.if_exists);
+}
 any_offset write(FlatBufferBuilder& to, const commit_command& c) {
   std::vector<flatbuffers::Offset<fb::Append>> appends;
   appends.reserve(c.appends.size());
   for (const append_command& one : c.appends) appends.push_back(write_append(to, one));
   const auto settled = write_ranges(to, c.settled);
+  std::vector<flatbuffers::Offset<fb::TimerChange>> changes;
+  changes.reserve(c.timers.size());
+  for (const timer_change& one : c.timers) changes.push_back(write_change(to, one));
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::TimerChange>>> timers;
+  if (!changes.empty()) timers = to.CreateVector(changes);
   return as_any(fb::CreateCommit(to, to.CreateVector(appends), ms(c.now), number_of(c.producer),
-                                 c.epoch.value(), c.sequence, settled));
+                                 c.epoch.value(), c.sequence, settled, timers));
+}
+any_offset write(FlatBufferBuilder& to, const fire_command& c) {
+  std::vector<fb::TimerKey> timers;
+  timers.reserve(c.timers.size());
+  for (const state::timer_key& one : c.timers) timers.emplace_back(ms(one.due), one.id);
+  return as_any(fb::CreateFire(to, to.CreateVectorOfStructs(timers), ms(c.now)));
 }
 any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
   const topic_settings& with = c.settings;
@@ -109,8 +136,14 @@ any_offset write(FlatBufferBuilder& to, const expire_committers_command& c) {
   return as_any(fb::CreateExpireCommitters(to, ms(c.cutoff), c.first.value(), c.last.value()));
 }
 any_offset write(FlatBufferBuilder& to, const relocated_command& c) {
-  return as_any(fb::CreateRelocated(to, c.batch.of.topic.value(), c.batch.of.partition.value(),
-                                    c.batch.base.value(), c.batch_bytes, c.from.segment.value(),
+  if (const auto* timer = std::get_if<state::timer_key>(&c.moved.what)) {
+    const fb::TimerKey key(ms(timer->due), timer->id);
+    return as_any(
+        fb::CreateRelocated(to, 0, 0, 0, c.batch_bytes, c.from.segment.value(), c.from.position, &key));
+  }
+  const auto& batch = std::get<state::batch_key>(c.moved.what);
+  return as_any(fb::CreateRelocated(to, batch.of.topic.value(), batch.of.partition.value(),
+                                    batch.base.value(), c.batch_bytes, c.from.segment.value(),
                                     c.from.position));
 }
 
@@ -170,7 +203,8 @@ state::partition_key partition_of(const auto& table) {
 }
 
 std::shared_ptr<const append_terms> terms_of(const fb::Append& t) {
-  if (t.keys() == nullptr && !t.expected_version().has_value() && t.message_id() == nullptr) return nullptr;
+  const bool plain = t.keys() == nullptr && !t.expected_version().has_value() && t.message_id() == nullptr;
+  if (plain && !t.due_ms().has_value() && t.ttl_ms() == unlimited) return nullptr;
   auto terms = std::make_shared<append_terms>();
   if (t.keys() != nullptr) {
     terms->keys.reserve(t.keys()->size());
@@ -178,6 +212,10 @@ std::shared_ptr<const append_terms> terms_of(const fb::Append& t) {
   }
   terms->expected_version = t.expected_version();
   if (t.message_id() != nullptr) terms->message_id = t.message_id()->str();
+  if (const auto due = t.due_ms()) terms->due = at_ms(*due);
+  if (t.timer_owner() != nullptr) terms->timer_owner = t.timer_owner()->str();
+  if (t.timer_name() != nullptr) terms->timer_name = t.timer_name()->str();
+  terms->ttl_ms = t.ttl_ms();
   return terms;
 }
 
@@ -215,7 +253,23 @@ commit_command read(const fb::Commit& t) {
   if (t.appends() != nullptr)
     for (const fb::Append* one : *t.appends()) commit.appends.push_back(read(*one));
   commit.settled = ranges_of(t.settled());
+  if (t.timers() != nullptr)
+    for (const fb::TimerChange* one : *t.timers()) {
+      const std::string owner = one->owner() == nullptr ? std::string() : one->owner()->str();
+      commit.timers.push_back({.what = static_cast<timer_change::kind>(one->kind()),
+                               .of = {owner, one->name()->str()},
+                               .due = at_ms(one->due_ms()),
+                               .if_exists = one->if_exists()});
+    }
   return commit;
+}
+fire_command read(const fb::Fire& t) {
+  fire_command fire{.timers = {}, .now = at_ms(t.now_ms())};
+  if (t.timers() != nullptr) {
+    fire.timers.reserve(t.timers()->size());
+    for (const fb::TimerKey* one : *t.timers()) fire.timers.push_back({at_ms(one->due_ms()), one->id()});
+  }
+  return fire;
 }
 create_topic_command read(const fb::CreateTopic& t) {
   const fb::Settings& s = *t.settings();
@@ -261,9 +315,10 @@ expire_committers_command read(const fb::ExpireCommitters& t) {
   return {at_ms(t.cutoff_ms()), producer_id(t.first()), producer_id(t.last())};
 }
 relocated_command read(const fb::Relocated& t) {
-  return {{partition_of(t), offset(t.base_offset())},
-          t.batch_bytes(),
-          {journal::generation(t.from_segment()), t.from_position()}};
+  const state::place_key from{journal::generation(t.from_segment()), t.from_position()};
+  if (const fb::TimerKey* timer = t.timer())
+    return {{state::timer_key{at_ms(timer->due_ms()), timer->id()}}, t.batch_bytes(), from};
+  return {{state::batch_key{partition_of(t), offset(t.base_offset())}}, t.batch_bytes(), from};
 }
 
 group_positions read(const fb::GroupPositions& t) {
@@ -363,6 +418,8 @@ command read(const fb::Entry& entry) {
       return read(*entry.command_as_UnparkQueue());
     case fb::Command::PurgeQueue:
       return read(*entry.command_as_PurgeQueue());
+    case fb::Command::Fire:
+      return read(*entry.command_as_Fire());
     case fb::Command::NONE:
       corrupt();
   }

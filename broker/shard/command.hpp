@@ -42,6 +42,10 @@ struct append_terms {
   std::vector<record_key> keys;  // of each record, in a topic with an index of keys
   std::optional<std::uint64_t> expected_version{};
   std::string message_id;
+  std::optional<timestamp> due{};  // the record waits until then
+  std::string timer_owner{};
+  std::string timer_name{};  // empty: the timer has no name
+  std::int64_t ttl_ms = unlimited;
 };
 struct append_command {
   state::partition_key to;
@@ -55,6 +59,18 @@ struct append_command {
   std::int32_t base_sequence = 0;
   std::shared_ptr<const append_terms> terms{};  // null: none
 };
+// Whether it only sets a timer. One whose time has come already is appended at once.
+inline bool waits(const append_command& append) {
+  return append.terms != nullptr && append.terms->due && *append.terms->due > append.now;
+}
+
+struct timer_change {
+  enum class kind : std::uint8_t { cancel, move };
+  kind what = kind::cancel;
+  state::timer_name_key of;
+  timestamp due;           // of a move
+  bool if_exists = false;  // a timer that is not there is no reason to refuse
+};
 // Several changes that take effect together or not at all.
 struct commit_command {
   std::vector<append_command> appends;  // their batches follow one another; without producers of their own
@@ -63,6 +79,7 @@ struct commit_command {
   producer_epoch epoch;
   std::uint64_t sequence = 0;
   std::vector<queue_range> settled{};  // records of queues, none of which is settled yet
+  std::vector<timer_change> timers{};  // changed before anything is appended
 };
 struct init_producer_command {};
 struct trim_command {
@@ -86,17 +103,23 @@ struct commit_positions_command {
 struct delete_group_command {
   std::string group;
 };
+// Appends the records of timers that are due, in this order.
+struct fire_command {
+  std::vector<state::timer_key> timers;
+  timestamp now;
+};
 struct relocated_command {
-  state::batch_key batch;
+  state::place_row moved;
   std::uint32_t batch_bytes = 0;
   state::place_key from;
 };
 
-using command = std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
-                             init_producer_command, trim_command, expire_producers_command, relocated_command,
-                             commit_command, expire_committers_command, commit_positions_command,
-                             delete_group_command, create_queue_command, alter_queue_command,
-                             delete_queue_command, settle_command, unpark_queue_command, purge_queue_command>;
+using command =
+    std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
+                 init_producer_command, trim_command, expire_producers_command, relocated_command,
+                 commit_command, expire_committers_command, commit_positions_command, delete_group_command,
+                 create_queue_command, alter_queue_command, delete_queue_command, settle_command,
+                 unpark_queue_command, purge_queue_command, fire_command>;
 
 // Writes commands as the head of a journal entry. Reuses its buffer: have one per thread.
 class command_encoder {

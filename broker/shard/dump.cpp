@@ -15,7 +15,7 @@ namespace skald::shard {
 namespace {
 
 constexpr std::array<std::string_view, 3> queue_sections = {"queues", "queue_partitions", "queue_records"};
-constexpr std::array<std::string_view, 15> all_sections = {"meta",
+constexpr std::array<std::string_view, 16> all_sections = {"meta",
                                                            "topics",
                                                            "partitions",
                                                            "batches",
@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, 15> all_sections = {"meta",
                                                            "queues",
                                                            "queue_partitions",
                                                            "queue_records",
+                                                           "timers",
                                                            "journal"};
 
 std::uint64_t number(std::uint64_t value) {
@@ -61,6 +62,7 @@ void describe(fields& to, const append_command& c) {
     to.emplace_back("epoch", number(c.epoch.value()));
     to.emplace_back("base_sequence", std::int64_t{c.base_sequence});
   }
+  if (waits(c)) to.emplace_back("due_ms", ms(*c.terms->due));
   to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const create_topic_command& c) {
@@ -92,6 +94,7 @@ void describe(fields& to, const expire_producers_command& c) {
 void describe(fields& to, const commit_command& c) {
   to.emplace_back("command", "commit");
   to.emplace_back("appends", number(c.appends.size()));
+  to.emplace_back("timers", number(c.timers.size()));
   if (c.producer) {
     to.emplace_back("producer", c.producer->value());
     to.emplace_back("epoch", number(c.epoch.value()));
@@ -114,10 +117,20 @@ void describe(fields& to, const delete_group_command& c) {
   to.emplace_back("command", "delete_group");
   to.emplace_back("group", c.group);
 }
+void describe(fields& to, const fire_command& c) {
+  to.emplace_back("command", "fire");
+  to.emplace_back("timers", number(c.timers.size()));
+  to.emplace_back("now_ms", ms(c.now));
+}
 void describe(fields& to, const relocated_command& c) {
   to.emplace_back("command", "relocated");
-  add(to, c.batch.of);
-  to.emplace_back("base_offset", c.batch.base.value());
+  if (const auto* timer = std::get_if<state::timer_key>(&c.moved.what)) {
+    to.emplace_back("timer", timer->id);
+  } else {
+    const auto& batch = std::get<state::batch_key>(c.moved.what);
+    add(to, batch.of);
+    to.emplace_back("base_offset", batch.base.value());
+  }
   to.emplace_back("from_segment", c.from.segment.value());
   to.emplace_back("from_position", number(c.from.position));
 }
@@ -147,6 +160,7 @@ class dumper final : public offline_state::listener {
     if (wants("committers")) committers();
     for (const std::string_view section : queue_sections)
       if (wants(section)) dump_queues(tables_, section, out_);
+    if (wants("timers")) timers();
   }
 
   void on_entry(const offline_entry& entry) override {
@@ -179,7 +193,8 @@ class dumper final : public offline_state::listener {
            {"applied_index", row.applied.value()},
            {"replayed", state_.replayed()},
            {"next_topic", number(row.next_topic.value())},
-           {"next_producer", row.next_producer.value()}}});
+           {"next_producer", row.next_producer.value()},
+           {"next_timer", row.next_timer}}});
   }
   void topics() {
     for (const auto& [id, row] : tables_.topics)
@@ -204,6 +219,7 @@ class dumper final : public offline_state::listener {
       f.emplace_back("bytes", row.bytes);
       f.emplace_back("bytes_appended", row.bytes_appended);
       f.emplace_back("newest_record_ms", ms(row.newest_record));
+      f.emplace_back("waiting", row.waiting);
       out_({"partitions", std::move(f)});
     }
   }
@@ -215,6 +231,7 @@ class dumper final : public offline_state::listener {
       f.emplace_back("records", number(row.records));
       add(f, row.at);
       f.emplace_back("newest_record_ms", ms(row.newest_record));
+      if (row.expires != state::never) f.emplace_back("expires_ms", ms(row.expires));
       out_({"batches", std::move(f)});
       return true;
     });
@@ -263,7 +280,7 @@ class dumper final : public offline_state::listener {
       fields f;
       add(f, id.of);
       f.emplace_back("message_id", id.text);
-      f.emplace_back("offset", row.at.value());
+      if (row.at != state::not_yet) f.emplace_back("offset", row.at.value());
       out_({"message_ids", std::move(f)});
       return true;
     });
@@ -290,6 +307,15 @@ class dumper final : public offline_state::listener {
           out_({"group_positions", std::move(f)});
           return true;
         });
+  }
+  void timers() {
+    tables_.timers.scan({}, [&](const state::timer_key& key, const state::timer_row& row) {
+      fields f{{"due_ms", ms(key.due)}, {"timer", key.id}, {"owner", row.owner}, {"name", row.name}};
+      add(f, row.to);
+      add(f, row.at);
+      out_({"timers", std::move(f)});
+      return true;
+    });
   }
 
   offline_state::listener silent_;

@@ -18,7 +18,7 @@
 namespace skald::shard {
 
 // What can be dumped: "meta", "topics", "partitions", "batches", "producers", "segments", "garbage", "keys",
-// "message_ids", "committers", "group_positions", "queues", "queue_partitions", "queue_records" and
+// "message_ids", "committers", "group_positions", "queues", "queue_partitions", "queue_records", "timers" and
 // "journal".
 std::span<const std::string_view> dump_sections();
 

@@ -20,13 +20,16 @@ namespace {
                                          " lacks the batch that holds offset " + std::to_string(at.value()));
 }
 
+// Batches that have expired, passed over in one read.
+constexpr std::size_t passed_over_max = 4096;
+
+}  // namespace
+
 indexed_batch batch_holding(const state::tables& in, const partition_key& of, offset at) {
   const auto found = in.batches.at_or_before({of, at});
   if (!found || found->first.of != of || at >= found->first.base + found->second.records) corrupt(of, at);
   return {found->first.base, found->second};
 }
-
-}  // namespace
 
 std::optional<indexed_batch> first_batch_where(const state::tables& in, const partition_key& of,
                                                const std::function<bool(const batch_row&)>& holds) {
@@ -49,19 +52,25 @@ std::optional<indexed_batch> first_batch_where(const state::tables& in, const pa
 }
 
 std::vector<stored_batch> batches_from(const state::tables& in, const partition_key& of, offset from,
-                                       std::uint64_t bytes_max) {
+                                       std::uint64_t bytes_max, timestamp now, offset& next) {
   std::vector<stored_batch> batches;
   std::uint64_t bytes = 0;
+  std::size_t passed_over = 0;
   offset expected = batch_holding(in, of, from).first;
   in.batches.scan({of, expected}, [&](const batch_key& key, const batch_row& row) {
     if (key.of != of) return false;
     if (key.base != expected) corrupt(of, expected);
+    if (row.expires <= now) {
+      expected += row.records;
+      return ++passed_over < passed_over_max;
+    }
     bytes += row.at.bytes;
     if (!batches.empty() && bytes > bytes_max) return false;
     batches.push_back({key.base, row.records, row.leader_epoch, row.at});
     expected += row.records;
     return bytes < bytes_max;
   });
+  next = expected;
   return batches;
 }
 
@@ -105,6 +114,16 @@ std::optional<offset> retention_start(const state::tables& in, const partition_k
     }
   }
   return start > partition->log_start ? std::optional(start) : std::nullopt;
+}
+
+offset expired_until(const state::tables& in, const partition_key& of, offset from, timestamp now,
+                     std::size_t batches_max, std::size_t& looked_at) {
+  in.batches.scan({of, from}, [&](const batch_key& key, const batch_row& row) {
+    if (key.of != of || row.expires > now) return false;
+    from = key.base + row.records;
+    return ++looked_at < batches_max;
+  });
+  return from;
 }
 
 }  // namespace skald::shard

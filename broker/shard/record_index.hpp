@@ -2,7 +2,8 @@
 //
 // A key's version is how many records have had it: the first is version 1, and a key without a record is at
 // version 0. Rows count only while the record they speak of is kept, so that what is found does not depend on
-// when a node clears away what was trimmed; a key all of whose records are gone starts over at version 0.
+// when a node clears away what was trimmed; a key all of whose records are gone starts over at version 0. The
+// message id of a record that waits for its time leads to state::not_yet, which is never trimmed.
 //
 // Deterministic, like the state machine that it is a part of.
 #pragma once

@@ -20,6 +20,18 @@ std::optional<journal::generation> choose_relocation(std::span<const segment_use
   return least == nullptr ? std::nullopt : std::optional(least->segment);
 }
 
+namespace {
+
+std::string name_of(const state::place_row& what) {
+  if (const auto* timer = std::get_if<state::timer_key>(&what.what))
+    return "of timer " + std::to_string(timer->id);
+  const auto& batch = std::get<state::batch_key>(what.what);
+  return "topic id " + std::to_string(batch.of.topic.value()) + ", partition " +
+         std::to_string(batch.of.partition.value()) + ", offset " + std::to_string(batch.base.value());
+}
+
+}  // namespace
+
 relocator::relocator(const state::tables& in, const journal::journal& from, background& worker,
                      executor& runs_on, propose how, std::function<void(const std::string&)> warn)
     : tables_(in),
@@ -39,16 +51,22 @@ void relocator::start(journal::generation segment) {
   step();
 }
 
+std::optional<journal::place> relocator::place_of(const state::place_row& what) const {
+  const auto found = [](const auto& row) { return row ? std::optional(row->at) : std::nullopt; };
+  if (const auto* timer = std::get_if<state::timer_key>(&what.what)) return found(tables_.timers.get(*timer));
+  return found(tables_.batches.get(std::get<state::batch_key>(what.what)));
+}
+
 void relocator::step() {
   std::vector<item> items;
   std::uint64_t bytes = 0;
   const journal::generation segment = next_.segment;
-  tables_.places.scan(next_, [&](const state::place_key& from, const state::batch_key& batch) {
+  tables_.places.scan(next_, [&](const state::place_key& from, const state::place_row& lies) {
     if (from.segment != segment) return false;
-    const auto row = tables_.batches.get(batch);
-    if (!row) return true;
-    items.push_back({from, batch, row->at.bytes});
-    bytes += row->at.bytes;
+    const auto at = place_of(lies);
+    if (!at) return true;
+    items.push_back({from, lies, at->bytes});
+    bytes += at->bytes;
     return bytes < step_bytes_max && items.size() < step_batches_max;
   });
   journal::segment_pin pin = journal_.pin(segment);
@@ -90,13 +108,11 @@ void relocator::propose_again(std::vector<read_item> batches) {
     if (!read.damage.empty()) {
       damaged_.insert(what.from.segment);
       warn_("segment " + std::to_string(what.from.segment.value()) + ": the batch at position " +
-            std::to_string(what.from.position) + " (topic id " + std::to_string(what.batch.of.topic.value()) +
-            ", partition " + std::to_string(what.batch.of.partition.value()) + ", offset " +
-            std::to_string(what.batch.base.value()) + ") cannot be read: " + read.damage +
-            "; the segment is kept as it is");
+            std::to_string(what.from.position) + " (" + name_of(what.lies) +
+            ") cannot be read: " + read.damage + "; the segment is kept as it is");
       continue;
     }
-    const command moved = relocated_command{what.batch, what.bytes, what.from};
+    const command moved = relocated_command{what.lies, what.bytes, what.from};
     entries.push_back(
         {.kind = journal::entry_kind::local, .head = encoder_.encode(moved), .body = std::move(read.batch)});
   }

@@ -56,7 +56,7 @@ class relocator {
  private:
   struct item {
     state::place_key from;
-    state::batch_key batch;
+    state::place_row lies;
     std::uint32_t bytes = 0;
   };
   struct read_item {
@@ -65,6 +65,8 @@ class relocator {
     std::string damage;  // empty: it is sound
   };
 
+  // Where what lies at a place should lie, by its own row; nothing when that is gone.
+  std::optional<journal::place> place_of(const state::place_row& what) const;
   static read_item read(const item& what, const journal::segment_pin& from);
   void step();
   void propose_again(std::vector<read_item> batches);

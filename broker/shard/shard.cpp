@@ -108,6 +108,7 @@ void shard::impl::start() {
   relocator_.emplace(tables_, journal_, worker_, executor_, relocate, options_.warn);
   if (flusher_.due()) flusher_.start();
   collect_garbage();
+  post([](impl& self) { self.fire_due(); });
   post_after(options_.retention_interval, [](impl& self) { self.tick(); });
 }
 
@@ -215,10 +216,11 @@ effect shard::impl::apply(const committed_entry& entry) {
   for (const committed_append& one : done.appends) {
     if (one.records == 0) continue;
     records_appended_ += one.records;
+    bytes_appended_ += one.bytes;
     watchers_.advance(one.to, one.base_offset + one.records);
   }
-  if (!done.appends.empty() && !done.duplicate) bytes_appended_ += entry.body.bytes;
   if (!done.why) note_topic_change(what, done);
+  if (done.due) expect_timer(*done.due);
   return done;
 }
 
@@ -254,7 +256,7 @@ void shard::impl::complete(const proposer& who, effect what) {
   append_result& result = who.group->results[who.index];
   result.duplicate = what.duplicate;
   result.version = what.version;
-  if (!what.why) result.base_offset = what.base_offset;
+  if (!what.why && what.base_offset != state::not_yet) result.base_offset = what.base_offset;
   result.why = std::move(what.why);
   if (--who.group->undecided == 0) who.group->done(std::move(who.group->results));
 }

@@ -76,10 +76,23 @@ struct failure {
   explicit operator bool() const { return code != errc::ok; }
 };
 
-// What an append may ask for beyond being stored: all of the only record of its batch.
+// A time, or how long from when the shard gets to it; not both.
+struct due_time {
+  std::optional<timestamp> at{};
+  std::optional<std::chrono::milliseconds> after{};
+  explicit operator bool() const { return at || after; }
+};
+
+// What an append may ask for beyond being stored: all but `ttl` of the only record of its batch.
 struct append_conditions {
   std::optional<std::uint64_t> expected_version{};  // of its key, before this; 0: the key has no record
   std::string message_id{};                         // empty: none
+  due_time due{};  // it is appended then; until then it has no offset, and nobody reads it
+  // While it waits it can be listed, moved and cancelled by that name, and setting a timer of the same owner
+  // and name replaces it. Empty: it has no name.
+  std::string timer_owner{};
+  std::string timer_name{};
+  std::optional<std::chrono::milliseconds> ttl{};  // that long after it is appended, nobody is given it
 };
 
 // One batch to append. The caller has checked it (batch_view::check) and says what it found, so that neither
@@ -101,7 +114,7 @@ struct append_request {
 
 struct append_result {
   failure why;                        // ok unless refused
-  std::optional<offset> base_offset;  // absent with durability::memory
+  std::optional<offset> base_offset;  // absent with durability::memory, and while the record waits
   bool duplicate = false;
   // In a topic with an index of keys: the version of the last record's key now; with version_conflict, the
   // version that it is at.
@@ -112,13 +125,31 @@ struct append_result {
 
 // Which part of a commit a refusal is about.
 struct commit_part {
-  enum class kind : std::uint8_t { whole, append, settlement };
+  enum class kind : std::uint8_t { whole, append, settlement, timer };
   kind what = kind::whole;
   std::uint32_t index = 0;
 };
 
-// Changes that take effect together or not at all. With a producer, sent again it is recognised, as long as
-// it is among the last state::commit_row::remembered_max of that producer.
+// Cancels a named timer, or moves it to another time.
+struct timer_request {
+  std::string owner;
+  std::string name;
+  due_time move_to{};      // without: it is cancelled
+  bool if_exists = false;  // else unknown_timer when it has fired, was cancelled, or was never set
+};
+
+struct timer_info {
+  std::string owner;
+  std::string name;
+  timestamp due;
+  std::string topic;
+  partition_id partition;
+  std::uint32_t bytes = 0;
+};
+
+// Changes that take effect together or not at all: first those of timers, then the appends. With a producer,
+// sent again it is recognised, as long as it is among the last state::commit_row::remembered_max of that
+// producer.
 struct commit_request {
   std::vector<append_request> appends;  // their batches are slices of `batches`, one after the other
   slice batches;
@@ -127,6 +158,7 @@ struct commit_request {
   std::uint64_t sequence = 0;
   // Records of queues. Who may settle them has been checked by the caller, who knows the leases.
   std::vector<queue_range> settled{};
+  std::vector<timer_request> timers{};
 };
 
 struct commit_result {
@@ -148,10 +180,11 @@ struct stored_batch {
 // What to read to serve a partition from an offset. The pins keep the segments readable.
 struct read_plan {
   failure why;                        // offset_out_of_range, unknown_topic, unknown_partition
-  std::vector<stored_batch> batches;  // contiguous in offset, the first containing `from`
+  std::vector<stored_batch> batches;  // in order; unless it has expired, the first contains `from`
   std::vector<std::pair<journal::generation, journal::segment_pin>> pins;
   offset high_watermark;
   offset log_start;
+  offset next;  // where to go on: batches that have expired are left out, also at the end
 };
 
 // What to read for the records of one key. Records of one batch may be far apart: each is named.
@@ -274,6 +307,10 @@ class shard {
   using commit_done = std::function<void(commit_result)>;
   // One entry of the journal, hence one atomic change. The topics of all appends are of this shard.
   void commit(commit_request what, commit_done done);
+  // The named timers that wait, in order of owner and name, whose owner begins with `owner_prefix`, after the
+  // one with `after_owner` and `after_name`.
+  std::vector<timer_info> list_timers(std::string_view owner_prefix, std::string_view after_owner,
+                                      std::string_view after_name, std::size_t limit, bool& more) const;
 
   // ---- queues ----
   using failure_done = std::function<void(failure)>;
@@ -329,8 +366,10 @@ class shard {
   topic_info topic(topic_id id) const;
   std::optional<partition_info> partition(partition_ref of) const;
   // At least one batch when there is one at or after `from`, else as many as fit bytes_max. An empty plan
-  // without a failure means that `from` is the high watermark.
-  read_plan plan_read(partition_ref of, offset from, std::uint64_t bytes_max) const;
+  // without a failure means that there is nothing to read before its `next`; see that.
+  enum class expired : std::uint8_t { left_out, included };
+  read_plan plan_read(partition_ref of, offset from, std::uint64_t bytes_max,
+                      expired records = expired::left_out) const;
   // The batch that holds the first record with that timestamp or later; empty plan: there is none. The caller
   // looks inside for the record.
   read_plan plan_find(partition_ref of, timestamp at) const;

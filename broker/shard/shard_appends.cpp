@@ -9,10 +9,11 @@ namespace {
 
 failure about_conditions(const append_request& request, const topic_settings& with) {
   const append_conditions& wants = *request.conditions;
-  const bool conditional = wants.expected_version || !wants.message_id.empty();
+  const bool conditional = wants.expected_version || !wants.message_id.empty() || wants.due;
   if (conditional && request.records != 1)
-    return {errc::invalid_request, "a batch with an expected version or a message id has one record, not " +
-                                       std::to_string(request.records)};
+    return {errc::invalid_request,
+            "a batch with an expected version, a message id or a time has one record, not " +
+                std::to_string(request.records)};
   if (wants.message_id.size() > state::message_id_bytes_max)
     return {errc::invalid_request, "a message id has " + std::to_string(wants.message_id.size()) +
                                        " bytes; at most " + std::to_string(state::message_id_bytes_max) +
@@ -21,6 +22,24 @@ failure about_conditions(const append_request& request, const topic_settings& wi
     return {errc::not_indexed, "topic '" + request.topic +
                                    "' has no index of keys, so that a version cannot be expected; create it "
                                    "with index = key"};
+  return {};
+}
+
+// Resolves times, which a command carries.
+failure read_times(const append_conditions& wants, timestamp now, append_terms& made) {
+  constexpr std::chrono::hours ttl_max{24 * 366 * 100};
+  const bool named = !wants.timer_owner.empty() || !wants.timer_name.empty();
+  if (named && !wants.due) return {errc::invalid_request, "a timer has a time: when the record is due"};
+  if (named)
+    if (failure why = check_timer_name(wants.timer_owner, wants.timer_name)) return why;
+  if (wants.due)
+    if (failure why = resolve(wants.due, now, made.due.emplace())) return why;
+  if (wants.ttl && (wants.ttl->count() <= 0 || *wants.ttl > ttl_max))
+    return {errc::invalid_request,
+            "a time to live of " + std::to_string(wants.ttl->count()) + " ms is out of range"};
+  made.timer_owner = wants.timer_owner;
+  made.timer_name = wants.timer_name;
+  if (wants.ttl) made.ttl_ms = wants.ttl->count();
   return {};
 }
 
@@ -73,6 +92,7 @@ failure shard::impl::read_terms(const append_request& request, const topic_setti
     if (failure why = about_conditions(request, with)) return why;
     terms->expected_version = request.conditions->expected_version;
     terms->message_id = request.conditions->message_id;
+    if (failure why = read_times(*request.conditions, made.now, *terms)) return why;
   }
   if (with.index == topic_index::key) {
     const auto batch = protocol::batch_view::parse(request.batch.bytes());
@@ -131,6 +151,8 @@ void shard::impl::commit(commit_request what, commit_done done) {
                         .epoch = what.epoch,
                         .sequence = what.sequence,
                         .settled = std::move(what.settled)};
+  commit_part part;
+  if (failure why = read_timers(what.timers, commit.now, commit, part)) return refuse(std::move(why), part);
   std::vector<append_result> results(what.appends.size());
   for (std::size_t i = 0; i < what.appends.size(); ++i) {
     append_command& append = commit.appends.emplace_back();
@@ -149,7 +171,7 @@ void shard::impl::commit(commit_request what, commit_done done) {
                               .duplicate = made.duplicate};
          for (std::size_t i = 0; i < made.appends.size(); ++i) {
            const committed_append& one = made.appends[i];
-           results[i].base_offset = one.base_offset;
+           if (one.base_offset != state::not_yet) results[i].base_offset = one.base_offset;
            results[i].duplicate = one.duplicate;
            results[i].version = one.version;
            results[i].partition = one.to.partition;

@@ -1,6 +1,6 @@
 // What a shard is made of. Its functions are in shard.cpp (life and the apply loop), shard_topics.cpp,
-// shard_appends.cpp (with commits), shard_reads.cpp, shard_keys.cpp and shard_upkeep.cpp (flushing,
-// retention, relocation, garbage).
+// shard_appends.cpp (with commits), shard_timers.cpp, shard_reads.cpp, shard_keys.cpp and shard_upkeep.cpp
+// (flushing, retention, relocation, garbage).
 #pragma once
 
 #include <atomic>
@@ -47,6 +47,10 @@ struct proposal {
   std::uint64_t bytes() const;
 };
 
+// When a record is due, of what was asked for; and whether a timer may have that name. In shard_timers.cpp.
+failure resolve(const due_time& wanted, timestamp now, timestamp& due);
+failure check_timer_name(std::string_view owner, std::string_view name);
+
 struct shard::impl final : commit_log::listener, flusher::listener {
   friend class shard;
 
@@ -91,6 +95,8 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   // would be applied; apply decides.
   failure prepare(const append_request& request, timestamp now, append_command& made, append_result& result);
   failure read_terms(const append_request& request, const topic_settings& with, append_command& made);
+  failure read_timers(const std::vector<timer_request>& requests, timestamp now, commit_command& made,
+                      commit_part& refused) const;
   failure not_indexed(const partition_ref& of) const;
   failure check_settings(const topic_settings& settings) const;
   failure check_settings(const queue_settings& settings) const;
@@ -100,12 +106,21 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   failure missing(const partition_ref& of) const;
   void pin_segments(read_plan& plan) const;
 
+  // ---- timers ----
+  // There is a timer due then: looks at them at that time, or at once.
+  void expect_timer(timestamp due);
+  void arm_timers();
+  // Proposes to fire what is due, as much as may be under way, and looks again later for the rest.
+  void fire_due();
+  failure propose_fire(timestamp now);
+
   // ---- upkeep ----
   void tick();
   void on_flushed(const state::frozen_tables& stored) override;
   void on_flush_failed(const skald::failure& why) override;
   void collect_garbage();
   void retention_step();
+  void trimmed();
   void expire_step();
   bool expire_committers_step(timestamp cutoff);
   void relocate_if_worthwhile();
@@ -148,11 +163,18 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   bool collecting_ = false;
   std::uint32_t trims_proposed_ = 0;       // and not applied
   state::partition_key retention_next_{};  // where the round goes on
+  bool retention_cut_ = false;             // more has expired than a round looks at
   state::producer_key expire_next_{};
   producer_id expire_committers_next_{};
   bool expiring_ = false;
   std::chrono::milliseconds since_flush_{0};
   std::chrono::milliseconds since_expiry_{0};
+
+  // Timers. What is due earliest is all that memory holds of them.
+  std::optional<timestamp> next_due_ = timestamp();  // no timer is due before; absent: there is no timer
+  std::optional<timestamp> alarm_;                   // when they are looked at, at the latest
+  std::uint32_t fires_proposed_ = 0;                 // and not applied
+  state::timer_key fire_next_{};                     // the first that no proposed command fires
 
   std::uint64_t records_appended_ = 0;
   std::uint64_t bytes_appended_ = 0;

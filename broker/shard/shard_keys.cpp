@@ -40,15 +40,23 @@ key_plan shard::plan_key(partition_ref of, std::string_view key, std::uint64_t f
       return found.records.size() < limit;
     });
   }
+  const timestamp now = self.clock_.now();
   try {
-    for (key_plan::record& record : found.records) {
+    std::erase_if(found.records, [&](key_plan::record& record) {
       std::vector<stored_batch>& batches = found.plan.batches;
       const bool in_last =
           !batches.empty() && record.at < batches.back().base_offset + batches.back().records;
-      if (!in_last) batches.push_back(batches_from(self.tables_, wanted.of, record.at, 1).front());
+      if (!in_last) {
+        const auto& [base, row] = batch_holding(self.tables_, wanted.of, record.at);
+        if (row.expires <= now) return true;
+        batches.push_back({base, row.records, row.leader_epoch, row.at});
+      }
       record.batch = batches.size() - 1;
-    }
+      return false;
+    });
     self.pin_segments(found.plan);
+    if (limit == 0 && found.records.empty())
+      found.plan.why = {errc::unknown_key, "the newest record with this key has expired"};
   } catch (const error& failed) {
     found = {};
     found.plan.why = {static_cast<errc>(failed.code().value()), failed.message()};
@@ -63,10 +71,16 @@ key_listing shard::list_keys(partition_ref of, std::string_view prefix, std::str
   listing.why = self.not_indexed(of);
   if (listing.why) return listing;
   const state::text_key from{{of.topic, of.partition}, std::string(std::max(prefix, after))};
-  const offset log_start = self.tables_.partitions.find(from.of)->log_start;
+  const state::partition_row& partition = *self.tables_.partitions.find(from.of);
+  const timestamp now = self.clock_.now();
+  const auto expired = [&](offset at) {
+    return partition.may_expire && batch_holding(self.tables_, from.of, at).second.expires <= now;
+  };
   self.tables_.keys.scan(from, [&](const state::text_key& key, const state::key_row& row) {
     if (key.of != from.of || !key.text.starts_with(prefix)) return false;
-    if (row.tombstone || row.latest < log_start || (!after.empty() && key.text == after)) return true;
+    if (row.tombstone || row.latest < partition.log_start || (!after.empty() && key.text == after))
+      return true;
+    if (expired(row.latest)) return true;
     listing.more = listing.keys.size() == limit;
     if (!listing.more) listing.keys.push_back({key.text, row.version, row.latest});
     return !listing.more;

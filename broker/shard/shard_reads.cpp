@@ -32,7 +32,7 @@ std::optional<partition_info> shard::partition(partition_ref of) const {
   return row == nullptr ? std::nullopt : std::optional(impl_->info_of(key, *row));
 }
 
-read_plan shard::plan_read(partition_ref of, offset from, std::uint64_t bytes_max) const {
+read_plan shard::plan_read(partition_ref of, offset from, std::uint64_t bytes_max, expired records) const {
   read_plan plan;
   const state::partition_key key{of.topic, of.partition};
   const state::partition_row* row = impl_->tables_.partitions.find(key);
@@ -42,6 +42,7 @@ read_plan shard::plan_read(partition_ref of, offset from, std::uint64_t bytes_ma
   }
   plan.high_watermark = row->end;
   plan.log_start = row->log_start;
+  plan.next = from;
   if (from < row->log_start || from > row->end) {
     plan.why = {errc::offset_out_of_range, "offset " + std::to_string(from.value()) + " is outside of " +
                                                std::to_string(row->log_start.value()) + " to " +
@@ -51,7 +52,8 @@ read_plan shard::plan_read(partition_ref of, offset from, std::uint64_t bytes_ma
   }
   if (from == row->end) return plan;
   try {
-    plan.batches = batches_from(impl_->tables_, key, from, bytes_max);
+    const timestamp now = records == expired::included ? timestamp::min() : impl_->clock_.now();
+    plan.batches = batches_from(impl_->tables_, key, from, bytes_max, now, plan.next);
     impl_->pin_segments(plan);
   } catch (const error& failed) {
     plan = {};

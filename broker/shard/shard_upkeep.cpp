@@ -11,6 +11,8 @@ namespace {
 // Work on the executor is done in slices of about a millisecond, so that requests get their turn in between.
 constexpr std::size_t garbage_rows_per_step = 512;
 constexpr std::size_t partitions_per_step = 256;
+constexpr std::size_t expired_per_partition = 4096;
+constexpr std::size_t expired_per_looked_at = 16;  // looking at a partition costs as much
 constexpr std::size_t producers_per_step = 4096;
 constexpr std::size_t committers_per_step = 16;  // each may have a thousand commits to forget
 
@@ -35,6 +37,7 @@ void shard::impl::tick() {
     if (expiring_) expire_step();
     relocate_if_worthwhile();
     if (trims_proposed_ == 0) retention_step();
+    fire_due();
   } catch (const std::exception& why) {
     return broken(why);
   }
@@ -120,7 +123,7 @@ void shard::impl::retention_step() {
   std::size_t looked_at = 0;
   for (auto at = tables_.partitions.lower_bound(retention_next_); at != tables_.partitions.end(); ++at) {
     const auto [key, row] = *at;
-    if (looked_at++ == partitions_per_step) {
+    if (looked_at++ >= partitions_per_step) {
       retention_next_ = key;
       return post([](impl& self) {
         try {
@@ -131,14 +134,35 @@ void shard::impl::retention_step() {
       });
     }
     if (topic == nullptr || topic_of != key.topic) topic = tables_.topics.find(topic_of = key.topic);
-    const auto start = retention_start(tables_, key, topic->settings, now);
+    auto start = retention_start(tables_, key, topic->settings, now);
+    if (row.may_expire) {
+      std::size_t expired = 0;
+      const offset from = start.value_or(row.log_start);
+      const offset end = expired_until(tables_, key, from, now, expired_per_partition, expired);
+      if (end > from) start = end;
+      retention_cut_ |= expired == expired_per_partition;
+      looked_at += expired / expired_per_looked_at;
+    }
     if (!start) continue;
     const failure refused = propose(trim_command{key, *start}, journal::urgency::frees_space,
-                                    [this](const effect&) { --trims_proposed_; });
+                                    [this](const effect&) { trimmed(); });
     if (refused) break;  // the next round tries again
     ++trims_proposed_;
   }
   retention_next_ = {};
+}
+
+void shard::impl::trimmed() {
+  const bool all = --trims_proposed_ == 0 && retention_next_ == state::partition_key();
+  if (!all || stopping_ || broken_ || !std::exchange(retention_cut_, false)) return;
+  // More expires at once than a round looks at: the next does not wait for its time.
+  post([](impl& self) {
+    try {
+      self.retention_step();
+    } catch (const std::exception& why) {
+      self.broken(why);
+    }
+  });
 }
 
 // ---- producers ----

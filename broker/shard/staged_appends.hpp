@@ -21,7 +21,8 @@ struct state_machine::staged {
   void add(const append_command& c) {
     bytes[c.to] += c.batch_bytes;
     if (c.terms == nullptr) return;
-    for (const append_terms::record_key& one : c.terms->keys) ++records[{c.to, one.key}];
+    if (!waits(c))
+      for (const append_terms::record_key& one : c.terms->keys) ++records[{c.to, one.key}];
     if (!c.terms->message_id.empty()) message_ids.insert({c.to, c.terms->message_id});
   }
 };

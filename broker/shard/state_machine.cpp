@@ -104,16 +104,18 @@ void state_machine::add_partitions(topic_id topic, std::uint32_t from, std::uint
 effect state_machine::on(const delete_topic_command& c, journal::place) {
   const topic_row* topic = tables_.topics.find(c.topic);
   if (topic == nullptr) return gone(c.topic);
+  std::uint64_t timers = 0;
   for (std::uint32_t p = 0; p < topic->settings.partitions; ++p) {
     const partition_key key{c.topic, partition_id(p)};
     const partition_row& partition = *tables_.partitions.find(key);
-    garbage_row rest{
-        .from = partition.log_start, .to = offset_max, .topic_deleted = true, .producers_from = {}};
+    timers += partition.waiting;
+    garbage_row rest{.from = partition.log_start, .to = offset_max, .topic_deleted = true};
     if (const garbage_row* trimmed = tables_.garbage.find(key)) rest.from = trimmed->from;
     tables_.garbage.put(key, rest);
     tables_.partitions.erase(key);
   }
   queues_.topic_deleted(c.topic);
+  tables_.garbage.edit({c.topic, partition_id(0)})->timers = timers;
   by_name_.erase(topic->name);
   tables_.topics.erase(c.topic);
   effect deleted;
@@ -183,19 +185,17 @@ effect state_machine::on(const append_command& c, journal::place batch) {
     }
   }
 
-  partition_row& partition = *tables_.partitions.edit(c.to);
-  appended.base_offset = original.value_or(partition.end);
+  committed_append done{.to = c.to, .base_offset = original.value_or(offset())};
+  if (!original) take_in(c, batch, done, appended.due);
+  appended.base_offset = done.base_offset;
+  appended.version = done.version;
+  appended.duplicate = original.has_value();
+  if (done.records > 0) appended.readers = effect::change::records_added;
   if (c.producer) {
     if (!known) known = introduce(c);
     remember_batch(*known, c, appended.base_offset);
     tables_.producers.put(producer, std::move(*known));
   }
-  if (original) {
-    appended.duplicate = true;
-    return appended;
-  }
-  appended.version = store_batch(c, batch, partition);
-  appended.readers = effect::change::records_added;
   return appended;
 }
 
@@ -209,7 +209,8 @@ failure state_machine::limits_broken(const append_command& c, const topic_row& t
   if (c.batch_bytes > with.batch_bytes_max)
     return {errc::batch_too_large, "a batch has " + std::to_string(c.batch_bytes) + " bytes; topic '" +
                                        topic.name + "' accepts " + std::to_string(with.batch_bytes_max)};
-  const std::uint64_t bytes = partition.bytes + (before == nullptr ? 0 : before->bytes_of(c.to));
+  const std::uint64_t bytes =
+      partition.bytes + partition.waiting_bytes + (before == nullptr ? 0 : before->bytes_of(c.to));
   if (with.bytes_max != unlimited && bytes + c.batch_bytes > static_cast<std::uint64_t>(with.bytes_max))
     return {errc::topic_full, "partition " + std::to_string(c.to.partition.value()) + " of topic '" +
                                   topic.name + "' holds " + std::to_string(bytes) + " of its " +
@@ -218,11 +219,31 @@ failure state_machine::limits_broken(const append_command& c, const topic_row& t
   return {};
 }
 
+void state_machine::take_in(const append_command& c, journal::place batch, committed_append& done,
+                            std::optional<timestamp>& earliest_due) {
+  if (c.terms != nullptr && !c.terms->timer_name.empty())
+    if (const auto replaced = named_timer({c.terms->timer_owner, c.terms->timer_name}))
+      drop_timer(replaced->first, replaced->second);
+  if (waits(c)) {
+    park(c, batch);
+    done.base_offset = state::not_yet;
+    earliest_due = std::min(earliest_due.value_or(state::never), *c.terms->due);
+    return;
+  }
+  partition_row& partition = *tables_.partitions.edit(c.to);
+  done.base_offset = partition.end;
+  done.records = c.records;
+  done.bytes = c.batch_bytes;
+  done.version = store_batch(c, batch, partition, std::min(c.timestamp_max, c.now));
+}
+
 std::uint64_t state_machine::store_batch(const append_command& c, journal::place batch,
-                                         partition_row& partition) {
+                                         partition_row& partition, timestamp age_from) {
   const batch_key key{c.to, partition.end};
   partition.newest_record = std::max(partition.newest_record, c.timestamp_max);
-  partition.newest_age = std::max(partition.newest_age, std::min(c.timestamp_max, c.now));
+  partition.newest_age = std::max(partition.newest_age, age_from);
+  const bool expires = c.terms != nullptr && c.terms->ttl_ms != unlimited;
+  partition.may_expire |= expires;
   const batch_row row{.at = batch,
                       .records = c.records,
                       .leader_epoch = 0,
@@ -230,9 +251,10 @@ std::uint64_t state_machine::store_batch(const append_command& c, journal::place
                       .newest_record_so_far = partition.newest_record,
                       .age_from = partition.newest_age,
                       .bytes_before = partition.bytes_appended,
+                      .expires = expires ? c.now + std::chrono::milliseconds(c.terms->ttl_ms) : state::never,
                       .labels = index_.add(c, partition.end)};
   tables_.batches.put(key, row);
-  tables_.places.put({batch.segment, batch.position}, key);
+  tables_.places.put({batch.segment, batch.position}, {key});
   tables_.segments.edit_or_add(batch.segment).live_bytes += batch.bytes;
   partition.end += c.records;
   partition.bytes += batch.bytes;
@@ -260,29 +282,35 @@ effect state_machine::on(const trim_command& c, journal::place) {
     bytes = before->bytes_appended - first->second.bytes_before;
     if (log_start <= before->log_start) return trimmed;
   }
-  garbage_row garbage{
-      .from = before->log_start, .to = log_start, .topic_deleted = false, .producers_from = {}};
+  garbage_row garbage{.from = before->log_start, .to = log_start};
   if (const garbage_row* earlier = tables_.garbage.find(c.of)) garbage.from = earlier->from;
   tables_.garbage.put(c.of, garbage);
   partition_row& partition = *tables_.partitions.edit(c.of);
   partition.log_start = log_start;
   partition.bytes = bytes;
   queues_.trimmed(c.of, log_start);
+  if (log_start == partition.end) partition.may_expire = false;
   return trimmed;
 }
 
 effect state_machine::on(const relocated_command& c, journal::place batch) {
-  effect moved;
-  std::optional<batch_row> row = tables_.batches.get(c.batch);
-  // It may have been trimmed since, and its copy is dead on arrival.
-  if (!row || state::place_key{row->at.segment, row->at.position} != c.from) return moved;
-  tables_.segments.edit_or_add(row->at.segment).live_bytes -= row->at.bytes;
-  tables_.segments.edit_or_add(batch.segment).live_bytes += batch.bytes;
-  tables_.places.erase(c.from);
-  tables_.places.put({batch.segment, batch.position}, c.batch);
-  row->at = batch;
-  tables_.batches.put(c.batch, *row);
-  return moved;
+  const auto move = [&](auto& table, const auto& key) {
+    auto row = table.get(key);
+    // It may have been trimmed, fired or moved since, and its copy is dead on arrival.
+    if (!row || state::place_key{row->at.segment, row->at.position} != c.from) return;
+    tables_.segments.edit_or_add(row->at.segment).live_bytes -= row->at.bytes;
+    tables_.segments.edit_or_add(batch.segment).live_bytes += batch.bytes;
+    tables_.places.erase(c.from);
+    tables_.places.put({batch.segment, batch.position}, c.moved);
+    row->at = batch;
+    table.put(key, std::move(*row));
+  };
+  if (const auto* timer = std::get_if<state::timer_key>(&c.moved.what)) {
+    move(tables_.timers, *timer);
+  } else {
+    move(tables_.batches, std::get<batch_key>(c.moved.what));
+  }
+  return {};
 }
 
 // ---- producers ----
@@ -367,6 +395,8 @@ bool state_machine::collect_garbage(std::size_t rows_max) {
     rows_max -= collect_batches(of, rows_max);
     if (rows_max == 0) break;
     if (topic_deleted) rows_max -= collect_producers(of, rows_max);
+    if (rows_max == 0) break;
+    if (topic_deleted) rows_max -= collect_timers(of, rows_max);
     if (rows_max == 0) break;
     // Once for each topic, and before the first of its garbage rows goes.
     if (topic_deleted && of.partition == partition_id(0)) {

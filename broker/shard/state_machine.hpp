@@ -18,6 +18,11 @@
 // A commit is checked whole before any of it is done; each part sees what the parts before it change. A
 // message id that the partition knows makes an append a duplicate, by itself or in a commit: it gets the
 // offset of the record that has the id, and nothing is stored.
+//
+// A record with a time to come is parked as a timer: its batch stays where the journal put it, and counts for
+// nothing but space until a fire command appends it. Its message id is known, and its expected version has
+// been judged, from the moment it is parked. A timer's name leads to one timer: setting it again replaces the
+// record. The timers of a deleted topic are gone with it.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +32,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/shard/command.hpp"
@@ -40,10 +46,11 @@ namespace skald::shard {
 // One append of a commit that took effect.
 struct committed_append {
   state::partition_key to;
-  offset base_offset;
-  std::uint32_t records = 0;  // 0: a duplicate
+  offset base_offset{};       // state::not_yet: it waits
+  std::uint32_t records = 0;  // 0: it has been appended before, or waits
   std::uint64_t version = 0;
   bool duplicate = false;
+  std::uint32_t bytes = 0;  // of the records
 };
 
 // What came of a command, for whoever proposed it.
@@ -52,10 +59,11 @@ struct effect {
   commit_part refused;     // of a commit: which part `why` is about
   topic_id topic;          // appended to, created, altered or deleted
   partition_id partition;  // appended to
-  offset base_offset;
+  offset base_offset;      // state::not_yet: the record waits
   bool duplicate = false;
   std::uint64_t version = 0;  // of the last record's key, in a topic with an index: now, or why it conflicts
-  std::vector<committed_append> appends;  // of a commit, in order
+  std::vector<committed_append> appends;  // of a commit, or of timers that fired; in order
+  std::optional<timestamp> due;           // of the earliest timer that was set or moved
   producer_id producer;                   // new
   queue_id queue;                         // created
   enum class change : std::uint8_t { nothing_to_read, records_added, topic_gone } readers = {};
@@ -97,6 +105,7 @@ class state_machine {
   effect on(const settle_command&, journal::place);
   effect on(const unpark_queue_command&, journal::place);
   effect on(const purge_queue_command&, journal::place);
+  effect on(const fire_command&, journal::place);
 
   // What the earlier appends of a commit will have changed once the commit takes effect.
   struct staged;
@@ -110,12 +119,25 @@ class state_machine {
   bool is_settled(const commit_command&, effect& outcome) const;
   void remember(const commit_command&, const effect& outcome);
   std::optional<offset> known_message(const append_command&) const;
-  // Returns the version of the last record's key; 0 in a topic without an index.
-  std::uint64_t store_batch(const append_command&, journal::place batch, state::partition_row&);
+  // Stores a batch, or parks it, and fills in what came of it.
+  void take_in(const append_command&, journal::place batch, committed_append& done,
+               std::optional<timestamp>& earliest_due);
+  // Returns the version of the last record's key; 0 in a topic without an index. Age counts from `age_from`.
+  std::uint64_t store_batch(const append_command&, journal::place batch, state::partition_row&,
+                            timestamp age_from);
   void add_partitions(topic_id topic, std::uint32_t from, std::uint32_t to);
   void drop_index_row(const state::batch_key& key, const state::batch_row& row);
   std::size_t collect_batches(const state::partition_key& of, std::size_t rows_max);
   std::size_t collect_producers(const state::partition_key& of, std::size_t rows_max);
+
+  // ---- timers (state_machine_timers.cpp) ----
+  using parked = std::pair<state::timer_key, state::timer_row>;
+  std::optional<parked> named_timer(const state::timer_name_key& name) const;
+  bool refuses_timers(const commit_command&, effect& outcome) const;
+  void change_timer(const timer_change&, std::optional<timestamp>& earliest_due);
+  void park(const append_command&, journal::place batch);
+  void drop_timer(const state::timer_key& key, const state::timer_row& row);
+  std::size_t collect_timers(const state::partition_key& of, std::size_t rows_max);
 
   state::tables& tables_;
   position_sweep position_sweep_;  // of the topic whose garbage is being cleared

@@ -1,8 +1,9 @@
 // How a commit is applied: checked whole, then done whole.
 //
-// The parts of a commit are checked in order, each against the state and what the parts before it will have
-// changed. A new kind of part adds a check to refuses() that changes nothing, and a step to on() that cannot
-// fail.
+// Timers are cancelled and moved first, so that one commit can cancel a timer and set it anew. Then come the
+// appends. The parts of a commit are checked in order, each against the state and what the parts before it
+// will have changed. A new kind of part adds a check to refuses() that changes nothing, and a step to on()
+// that cannot fail.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -33,6 +34,7 @@ failure state_machine::version_conflict(const append_command& c, const staged* b
 }
 
 bool state_machine::refuses(const commit_command& c, effect& outcome) const {
+  if (refuses_timers(c, outcome)) return true;
   staged before;
   for (std::uint32_t i = 0; i < c.appends.size(); ++i) {
     const append_command& append = c.appends[i];
@@ -73,7 +75,8 @@ bool state_machine::is_settled(const commit_command& c, effect& outcome) const {
   if (row && row->epoch == c.epoch) {
     outcome.duplicate = true;
     for (const state::commit_row::appended& one : row->appends)
-      outcome.appends.push_back({one.to, one.base, 0, one.version, one.duplicate});
+      outcome.appends.push_back(
+          {.to = one.to, .base_offset = one.base, .version = one.version, .duplicate = one.duplicate});
     return true;
   }
   if (c.sequence + state::commit_row::remembered_max > committer->newest) return false;
@@ -102,18 +105,16 @@ void state_machine::remember(const commit_command& c, const effect& outcome) {
 effect state_machine::on(const commit_command& c, journal::place batches) {
   effect outcome;
   if (is_settled(c, outcome) || refuses(c, outcome)) return outcome;
+  for (const timer_change& change : c.timers) change_timer(change, outcome.due);
   journal::place batch = batches;
   for (const append_command& append : c.appends) {
     batch.bytes = append.batch_bytes;
-    committed_append done{append.to, {}, 0, 0, false};
+    committed_append done{.to = append.to};
     if (const auto original = known_message(append)) {
       done.base_offset = *original;
       done.duplicate = true;
     } else {
-      state::partition_row& partition = *tables_.partitions.edit(append.to);
-      done.base_offset = partition.end;
-      done.records = append.records;
-      done.version = store_batch(append, batch, partition);
+      take_in(append, batch, done, outcome.due);
     }
     outcome.appends.push_back(done);
     batch.position += append.batch_bytes;

@@ -26,6 +26,10 @@ std::string name_of(const state::batch_key& key) {
   return name_of(key.of) + ", batch at offset " + std::to_string(key.base.value());
 }
 
+std::string name_of(const state::timer_key& key) {
+  return "timer " + std::to_string(key.id);
+}
+
 class verifier final : public offline_state::listener {
  public:
   verifier(disk& on, const std::filesystem::path& directory, state::store& flushed,
@@ -52,6 +56,8 @@ class verifier final : public offline_state::listener {
     check_keys();
     check_message_ids();
     check_commits();
+    check_timers();
+    check_timer_names();
     check_places();
     check_segments();
     counts_.queues = check_queues(
@@ -163,7 +169,7 @@ class verifier final : public offline_state::listener {
       const state::garbage_row* garbage = tables_.garbage.find(key.of);
       const bool is_garbage = garbage != nullptr && key.base >= garbage->from && key.base < garbage->to;
       if (!readable && !is_garbage) wrong(name_of(key), "it is indexed, but nobody can read it");
-      if (tables_.places.get({row.at.segment, row.at.position}) != key)
+      if (tables_.places.get({row.at.segment, row.at.position}) != state::place_row{key})
         wrong(name_of(key), "its place is not known as its own");
       if (readable && row.labels != nullptr) check_labels(key, row);
       return true;
@@ -215,7 +221,9 @@ class verifier final : public offline_state::listener {
 
   void check_message_ids() {
     tables_.message_ids.scan({}, [&](const state::text_key& id, const state::offset_row& row) {
-      if (is_kept(id.of, row.at) && !is_stored(id.of, row.at))
+      if (row.at == state::not_yet) {
+        waiting_ids_ += 1;
+      } else if (is_kept(id.of, row.at) && !is_stored(id.of, row.at))
         wrong(name_of(id.of),
               "the record of a message id, at offset " + std::to_string(row.at.value()) + ", is not there");
       return true;
@@ -233,46 +241,100 @@ class verifier final : public offline_state::listener {
     });
   }
 
-  // Every place, in the order of the files: that its batch is indexed there, and what lies there.
+  // Also that a name leads to each timer that has one: check_timer_names() sees that there are no more.
+  void check_timers() {
+    std::map<state::partition_key, std::pair<std::uint64_t, std::uint64_t>> waiting;
+    tables_.timers.scan({}, [&](const state::timer_key& key, const state::timer_row& row) {
+      ++counts_.timers;
+      live_bytes_[row.at.segment] += row.at.bytes;
+      const std::string where = name_of(key);
+      auto& [timers, bytes] = waiting[row.to];
+      timers += 1, bytes += row.at.bytes;
+      const state::garbage_row* garbage = tables_.garbage.find({row.to.topic, partition_id(0)});
+      const bool deleted = garbage != nullptr && garbage->topic_deleted && key >= garbage->timers_from;
+      if (tables_.partitions.find(row.to) == nullptr && !deleted) wrong(where, "its partition is not there");
+      if (key.id >= tables_.meta.next_timer) wrong(where, "its id is not below the next to be given");
+      if (!row.name.empty() && tables_.timer_names.get({row.owner, row.name}) != state::timer_name_row{key})
+        wrong(where, "its name leads elsewhere");
+      if (!row.message_id.empty()) {
+        waiting_ids_ -= 1;
+        const auto known = tables_.message_ids.get({row.to, row.message_id});
+        if (!known || known->at != state::not_yet) wrong(where, "its message id leads elsewhere");
+      }
+      if (tables_.places.get({row.at.segment, row.at.position}) != state::place_row{key})
+        wrong(where, "its place is not known as its own");
+      return true;
+    });
+    if (waiting_ids_ != 0) wrong("message ids", "some are of records that do not wait, and are not there");
+    for (const auto& [key, row] : tables_.partitions) {
+      const auto& [timers, bytes] = waiting[key];
+      if (row.waiting != timers || row.waiting_bytes != bytes)
+        wrong(name_of(key), "it is said to have " + std::to_string(row.waiting) + " records waiting, of " +
+                                std::to_string(row.waiting_bytes) + " bytes; there are " +
+                                std::to_string(timers) + ", of " + std::to_string(bytes));
+    }
+  }
+
+  void check_timer_names() {
+    tables_.timer_names.scan({}, [&](const state::timer_name_key& of, const state::timer_name_row& row) {
+      const auto timer = tables_.timers.get(row.timer);
+      if (!timer || timer->owner != of.owner || timer->name != of.name)
+        wrong("timer '" + of.owner + "/" + of.name + "'", "it is not there");
+      return true;
+    });
+  }
+
+  // Every place, in the order of the files: that what lies there is indexed there, and is sound.
   void check_places() {
-    tables_.places.scan({}, [&](const state::place_key& at, const state::batch_key& key) {
-      const auto row = tables_.batches.get(key);
-      if (!row || row->at.segment != at.segment || row->at.position != at.position) {
-        wrong("segment " + std::to_string(at.segment.value()) + ":" + std::to_string(at.position),
-              "the batch that is said to lie here (" + name_of(key) + ") does not");
-      } else if (const std::string damage = read_batch(*row); !damage.empty()) {
-        wrong(name_of(key), damage);
+    tables_.places.scan({}, [&](const state::place_key& at, const state::place_row& lies) {
+      if (const auto* timer = std::get_if<state::timer_key>(&lies.what)) {
+        const auto row = tables_.timers.get(*timer);
+        check_place(at, name_of(*timer), row ? std::optional(row->at) : std::nullopt, 1);
+      } else {
+        const auto& batch = std::get<state::batch_key>(lies.what);
+        const auto row = tables_.batches.get(batch);
+        check_place(at, name_of(batch), row ? std::optional(row->at) : std::nullopt, row ? row->records : 0);
       }
       return true;
     });
   }
 
-  std::string read_batch(const state::batch_row& row) {
-    if (open_segment_ != row.at.segment) {
-      open_segment_ = row.at.segment;
+  void check_place(const state::place_key& at, const std::string& what,
+                   const std::optional<journal::place>& indexed, std::uint32_t records) {
+    if (!indexed || indexed->segment != at.segment || indexed->position != at.position) {
+      wrong("segment " + std::to_string(at.segment.value()) + ":" + std::to_string(at.position),
+            "what is said to lie here (" + what + ") does not");
+    } else if (const std::string damage = read_batch(*indexed, records); !damage.empty()) {
+      wrong(what, damage);
+    }
+  }
+
+  std::string read_batch(const journal::place& at, std::uint32_t records) {
+    if (open_segment_ != at.segment) {
+      open_segment_ = at.segment;
       file_.reset();
       const auto failed =
-          disk_.open(journal_ / journal::segment_name(row.at.segment), disk::open_mode::read_only, file_);
+          disk_.open(journal_ / journal::segment_name(at.segment), disk::open_mode::read_only, file_);
       if (failed) file_.reset();
     }
-    const std::string file = (journal_ / journal::segment_name(row.at.segment)).string();
-    const std::string where = file + ":" + std::to_string(row.at.position);
+    const std::string file = (journal_ / journal::segment_name(at.segment)).string();
+    const std::string where = file + ":" + std::to_string(at.position);
     if (file_ == nullptr) return "its segment " + file + " cannot be opened";
-    if (std::uint64_t{row.at.position} + row.at.bytes > file_->size())
+    if (std::uint64_t{at.position} + at.bytes > file_->size())
       return "it lies beyond the end of its segment, at " + where;
-    bytes_.resize(row.at.bytes);
+    bytes_.resize(at.bytes);
     const iovec into{bytes_.data(), bytes_.size()};
-    if (const auto failed = file_->read(row.at.position, {&into, 1}, file::blocking::allowed))
+    if (const auto failed = file_->read(at.position, {&into, 1}, file::blocking::allowed))
       return where + ": " + failed.message();
     const auto batch = protocol::batch_view::parse(bytes_);
     if (!batch) return "there is no batch at " + where;
-    if (batch->size() != row.at.bytes)
+    if (batch->size() != at.bytes)
       return "it has " + std::to_string(batch->size()) + " bytes at " + where + ", and is indexed with " +
-             std::to_string(row.at.bytes);
+             std::to_string(at.bytes);
     if (!batch->crc_matches()) return "its checksum does not match, at " + where;
-    if (batch->record_count() != static_cast<std::int64_t>(row.records))
+    if (batch->record_count() != static_cast<std::int64_t>(records))
       return "it has " + std::to_string(batch->record_count()) + " records at " + where +
-             ", and is indexed with " + std::to_string(row.records);
+             ", and is indexed with " + std::to_string(records);
     return {};
   }
 
@@ -297,6 +359,7 @@ class verifier final : public offline_state::listener {
   const std::function<void(const finding&)>& report_;
   verification counts_;
   std::map<journal::generation, std::uint64_t> live_bytes_;
+  std::uint64_t waiting_ids_ = 0;  // message ids of records that wait, less those whose timers have been seen
   std::optional<journal::generation> open_segment_;
   std::unique_ptr<file> file_;
   std::vector<std::byte> bytes_;

@@ -10,7 +10,8 @@
 //   positions   of consumer groups lie within their partition
 //   keys        each readable record is the version of its key that it is said to be; the newest are there
 //   ids         each message id leads to its record; each commit is known of its producer
-//   places      each batch has its place and each place its batch
+//   timers      each has its topic, name and message id; each name leads to its timer; partitions count theirs
+//   places      each batch and each timer has its place, and each place its batch or timer
 //   segments    live bytes are those of the batches that lie there
 //   garbage     every index row that belongs to no readable partition is marked to be cleared away
 #pragma once
@@ -46,6 +47,7 @@ struct verification {
   std::uint64_t group_positions = 0;
   std::uint64_t keys = 0;  // of topics with an index of keys
   std::uint64_t queues = 0;
+  std::uint64_t timers = 0;
   std::uint64_t notes = 0;
   std::uint64_t errors = 0;
 };

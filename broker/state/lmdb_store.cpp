@@ -13,9 +13,10 @@ namespace skald::state {
 namespace {
 
 constexpr std::array<std::string_view, table_count> names = {
-    "meta",       "topics",          "partitions", "batches",          "places",       "producers",
-    "segments",   "garbage",         "keys",       "key_records",      "message_ids",  "commits",
-    "committers", "group_positions", "queues",     "queue_partitions", "queue_records"};
+    "meta",       "topics",          "partitions", "batches",          "places",        "producers",
+    "segments",   "garbage",         "keys",       "key_records",      "message_ids",   "commits",
+    "committers", "group_positions", "queues",     "queue_partitions", "queue_records", "timers",
+    "timer_names"};
 
 MDB_val as_value(std::string_view bytes) {
   // LMDB does not write through the pointers it is given, but its interface does not say so.

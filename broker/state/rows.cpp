@@ -115,6 +115,18 @@ void decode(std::string_view in, group_position_key& key) {
   fields(from, key.of);
   from.finish();
 }
+void encode(const timer_key& key, std::string& out) {
+  encoder(out).number(key.due).number(key.id);
+}
+void decode(std::string_view in, timer_key& key) {
+  decoder(in).number(key.due).number(key.id).finish();
+}
+void encode(const timer_name_key& key, std::string& out) {
+  encoder(out).ordered_text(key.owner).ordered_text(key.name);
+}
+void decode(std::string_view in, timer_name_key& key) {
+  decoder(in).ordered_text(key.owner).ordered_text(key.name).finish();
+}
 
 // ---- values ----
 
@@ -122,7 +134,7 @@ void encode(const meta_row& row, std::string& out) {
   encoder to(out);
   to.number(row.schema);
   to.number(row.replay_from.next).number(row.replay_from.segment).number(row.replay_from.position);
-  to.number(row.applied).number(row.next_topic).number(row.next_producer);
+  to.number(row.applied).number(row.next_topic).number(row.next_producer).number(row.next_timer);
 }
 void decode(std::string_view in, meta_row& row) {
   decoder from(in);
@@ -138,7 +150,7 @@ void decode(std::string_view in, meta_row& row) {
                     std::to_string(schema_version) +
                     ": read it with the skaldd that wrote it, and publish it anew to this one");
   from.number(row.replay_from.next).number(row.replay_from.segment).number(row.replay_from.position);
-  from.number(row.applied).number(row.next_topic).number(row.next_producer).finish();
+  from.number(row.applied).number(row.next_topic).number(row.next_producer).number(row.next_timer).finish();
 }
 
 void encode(const topic_row& row, std::string& out) {
@@ -178,9 +190,13 @@ void encode(const partition_row& row, std::string& out) {
       .number(row.bytes_appended)
       .number(row.bytes)
       .number(row.newest_record)
-      .number(row.newest_age);
+      .number(row.newest_age)
+      .number(row.waiting)
+      .number(row.waiting_bytes)
+      .number(static_cast<std::uint8_t>(row.may_expire));
 }
 void decode(std::string_view in, partition_row& row) {
+  std::uint8_t may_expire = 0;
   decoder(in)
       .number(row.log_start)
       .number(row.end)
@@ -188,7 +204,11 @@ void decode(std::string_view in, partition_row& row) {
       .number(row.bytes)
       .number(row.newest_record)
       .number(row.newest_age)
+      .number(row.waiting)
+      .number(row.waiting_bytes)
+      .number(may_expire)
       .finish();
+  row.may_expire = may_expire != 0;
 }
 
 bool operator==(const batch_row& a, const batch_row& b) {
@@ -196,7 +216,7 @@ bool operator==(const batch_row& a, const batch_row& b) {
       a.labels == b.labels || (a.labels != nullptr && b.labels != nullptr && *a.labels == *b.labels);
   return same_labels && a.at == b.at && a.records == b.records && a.leader_epoch == b.leader_epoch &&
          a.newest_record == b.newest_record && a.newest_record_so_far == b.newest_record_so_far &&
-         a.age_from == b.age_from && a.bytes_before == b.bytes_before;
+         a.age_from == b.age_from && a.bytes_before == b.bytes_before && a.expires == b.expires;
 }
 
 void encode(const batch_row& row, std::string& out) {
@@ -210,6 +230,7 @@ void encode(const batch_row& row, std::string& out) {
       .number(row.newest_record_so_far)
       .number(row.age_from)
       .number(row.bytes_before)
+      .number(row.expires)
       .number(static_cast<std::uint8_t>(row.labels != nullptr));
   if (row.labels == nullptr) return;
   to.text(row.labels->message_id).number(static_cast<std::uint32_t>(row.labels->keys.size()));
@@ -225,7 +246,8 @@ void decode(std::string_view in, batch_row& row) {
       .number(row.newest_record)
       .number(row.newest_record_so_far)
       .number(row.age_from)
-      .number(row.bytes_before);
+      .number(row.bytes_before)
+      .number(row.expires);
   std::uint8_t labelled = 0;
   from.number(labelled);
   row.labels.reset();
@@ -316,11 +338,16 @@ void encode(const garbage_row& row, std::string& out) {
       .number(row.from)
       .number(row.to)
       .number(static_cast<std::uint8_t>(row.topic_deleted))
-      .number(row.producers_from);
+      .number(row.producers_from)
+      .number(row.timers)
+      .number(row.timers_from.due)
+      .number(row.timers_from.id);
 }
 void decode(std::string_view in, garbage_row& row) {
   std::uint8_t deleted = 0;
-  decoder(in).number(row.from).number(row.to).number(deleted).number(row.producers_from).finish();
+  decoder from(in);
+  from.number(row.from).number(row.to).number(deleted).number(row.producers_from);
+  from.number(row.timers).number(row.timers_from.due).number(row.timers_from.id).finish();
   row.topic_deleted = deleted != 0;
 }
 
@@ -329,6 +356,57 @@ void encode(const group_position_row& row, std::string& out) {
 }
 void decode(std::string_view in, group_position_row& row) {
   decoder(in).number(row.next).number(row.committed).finish();
+}
+void encode(const timer_row& row, std::string& out) {
+  encoder to(out);
+  fields(to, row.to);
+  to.number(row.at.segment).number(row.at.position).number(row.at.bytes);
+  to.number(row.stamped).number(row.ttl_ms).text(row.owner).text(row.name).text(row.message_id);
+  to.number(static_cast<std::uint8_t>((row.keyed ? 1 : 0) + (row.tombstone ? 2 : 0))).text(row.key);
+}
+void decode(std::string_view in, timer_row& row) {
+  decoder from(in);
+  std::uint8_t flags = 0;
+  fields(from, row.to);
+  from.number(row.at.segment).number(row.at.position).number(row.at.bytes);
+  from.number(row.stamped).number(row.ttl_ms).text(row.owner).text(row.name).text(row.message_id);
+  from.number(flags).text(row.key).finish();
+  row.keyed = (flags & 1) != 0;
+  row.tombstone = (flags & 2) != 0;
+}
+
+void encode(const timer_name_row& row, std::string& out) {
+  encode(row.timer, out);
+}
+void decode(std::string_view in, timer_name_row& row) {
+  decode(in, row.timer);
+}
+
+void encode(const place_row& row, std::string& out) {
+  encoder to(out);
+  to.number(static_cast<std::uint8_t>(row.what.index()));
+  if (const auto* batch = std::get_if<batch_key>(&row.what)) {
+    fields(to, batch->of);
+    to.number(batch->base);
+  } else {
+    const auto& timer = std::get<timer_key>(row.what);
+    to.number(timer.due).number(timer.id);
+  }
+}
+void decode(std::string_view in, place_row& row) {
+  decoder from(in);
+  std::uint8_t kind = 0;
+  from.number(kind);
+  if (kind == 0) {
+    auto& batch = row.what.emplace<batch_key>();
+    fields(from, batch.of);
+    from.number(batch.base).finish();
+  } else if (kind == 1) {
+    auto& timer = row.what.emplace<timer_key>();
+    from.number(timer.due).number(timer.id).finish();
+  } else {
+    throw error(errc::storage_corrupt, "a row of the state says of an unknown kind what lies at a place");
+  }
 }
 
 }  // namespace skald::state

@@ -7,9 +7,11 @@
 
 #include <compare>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "broker/journal/journal.hpp"
@@ -19,6 +21,13 @@
 namespace skald::state {
 
 inline constexpr std::uint32_t schema_version = 2;
+
+// The time of what has no end.
+inline constexpr timestamp never = timestamp::max();
+// The offset of a record that waits for its time.
+inline constexpr offset not_yet{std::numeric_limits<std::uint64_t>::max()};
+
+inline constexpr std::size_t timer_name_bytes_max = 240;  // of owner and name together
 
 // ---- keys ----------------------------------------------------------------------------------------------
 
@@ -71,6 +80,18 @@ struct group_position_key {
   partition_key of;
   friend auto operator<=>(const group_position_key&, const group_position_key&) = default;
 };
+// A record that waits for its time, in the order in which they come due. Times are not before the epoch.
+struct timer_key {
+  timestamp due;
+  std::uint64_t id = 0;
+  friend auto operator<=>(const timer_key&, const timer_key&) = default;
+};
+
+struct timer_name_key {
+  std::string owner;
+  std::string name;
+  friend auto operator<=>(const timer_name_key&, const timer_name_key&) = default;
+};
 
 // ---- values --------------------------------------------------------------------------------------------
 
@@ -80,6 +101,7 @@ struct meta_row {
   journal::log_index applied;
   topic_id next_topic{1};
   producer_id next_producer{1};
+  std::uint64_t next_timer = 1;
 };
 
 struct topic_row {
@@ -96,6 +118,9 @@ struct partition_row {
   std::uint64_t bytes = 0;           // of the batches from log_start on
   timestamp newest_record;           // of all records ever
   timestamp newest_age;              // of all batches ever; see batch_row::age_from
+  std::uint64_t waiting = 0;         // records that are to be appended when they come due
+  std::uint64_t waiting_bytes = 0;   // of their batches
+  bool may_expire = false;           // batches that expire have been appended since it was last empty
   friend bool operator==(const partition_row&, const partition_row&) = default;
 };
 
@@ -121,6 +146,7 @@ struct batch_row {
   // producer whose clock runs ahead cannot keep its partition from being trimmed. It never falls, either.
   timestamp age_from;
   std::uint64_t bytes_before = 0;                // of all batches of the partition before this one
+  timestamp expires = never;                     // from then on nobody is to be given it
   std::shared_ptr<const batch_labels> labels{};  // null for most
   friend bool operator==(const batch_row& a, const batch_row& b);
 };
@@ -187,12 +213,44 @@ struct segment_row {
   friend bool operator==(const segment_row&, const segment_row&) = default;
 };
 
-// Rows of `batches` with base offsets in [from, to); of a deleted topic, all rows, also those of `producers`.
+// A record that waits for its time: a batch of one record, which lies where the journal put it, and what
+// appending it takes. With a name, it can be moved, cancelled and replaced. It counts for nothing once its
+// topic has been deleted.
+struct timer_row {
+  partition_key to;
+  journal::place at;
+  timestamp stamped;  // the record's own timestamp
+  std::int64_t ttl_ms = unlimited;
+  std::string owner;
+  std::string name;        // empty: none
+  std::string message_id;  // empty: none
+  bool keyed = false;      // its topic has an index of keys
+  bool tombstone = false;
+  std::string key;
+  friend bool operator==(const timer_row&, const timer_row&) = default;
+};
+
+// Where a timer of that name is.
+struct timer_name_row {
+  timer_key timer;
+  friend bool operator==(const timer_name_row&, const timer_name_row&) = default;
+};
+
+// What lies at a place: a batch of a partition, or that of a record that waits for its time.
+struct place_row {
+  std::variant<batch_key, timer_key> what;
+  friend bool operator==(const place_row&, const place_row&) = default;
+};
+
+// Rows of `batches` with base offsets in [from, to); of a deleted topic, all rows, also those of `producers`,
+// and, in the row of its partition 0, all of the topic's `timers`.
 struct garbage_row {
   offset from;
   offset to;
   bool topic_deleted = false;
   producer_id producers_from{};  // where clearing `producers` goes on
+  std::uint64_t timers = 0;      // still there
+  timer_key timers_from{};       // where clearing them goes on
   friend bool operator==(const garbage_row&, const garbage_row&) = default;
 };
 
@@ -215,6 +273,8 @@ void encode(const journal::generation&, std::string&);
 void encode(const text_key&, std::string&);
 void encode(const key_record_key&, std::string&);
 void encode(const commit_key&, std::string&);
+void encode(const timer_key&, std::string&);
+void encode(const timer_name_key&, std::string&);
 void encode(const meta_row&, std::string&);
 void encode(const topic_row&, std::string&);
 void encode(const partition_row&, std::string&);
@@ -228,6 +288,9 @@ void encode(const key_row&, std::string&);
 void encode(const offset_row&, std::string&);
 void encode(const commit_row&, std::string&);
 void encode(const committer_row&, std::string&);
+void encode(const timer_row&, std::string&);
+void encode(const timer_name_row&, std::string&);
+void encode(const place_row&, std::string&);
 
 // All throw skald::error (storage_corrupt) for bytes that no encode() wrote.
 void decode(std::string_view, topic_id&);
@@ -240,6 +303,8 @@ void decode(std::string_view, journal::generation&);
 void decode(std::string_view, text_key&);
 void decode(std::string_view, key_record_key&);
 void decode(std::string_view, commit_key&);
+void decode(std::string_view, timer_key&);
+void decode(std::string_view, timer_name_key&);
 void decode(std::string_view, meta_row&);  // unsupported_version when it is of another schema
 void decode(std::string_view, topic_row&);
 void decode(std::string_view, partition_row&);
@@ -253,5 +318,8 @@ void decode(std::string_view, key_row&);
 void decode(std::string_view, offset_row&);
 void decode(std::string_view, commit_row&);
 void decode(std::string_view, committer_row&);
+void decode(std::string_view, timer_row&);
+void decode(std::string_view, timer_name_row&);
+void decode(std::string_view, place_row&);
 
 }  // namespace skald::state

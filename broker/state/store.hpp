@@ -34,9 +34,11 @@ enum class table_id : std::uint8_t {
   group_positions,
   queues,
   queue_partitions,
-  queue_records
+  queue_records,
+  timers,
+  timer_names
 };
-inline constexpr std::size_t table_count = 17;
+inline constexpr std::size_t table_count = 19;
 std::string_view to_string(table_id table) noexcept;
 
 // A place in one table, in the order of keys as unsigned bytes. The views are valid until the cursor moves or

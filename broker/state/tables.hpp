@@ -8,7 +8,7 @@
 //   topics      topic                           name, creation, settings                    yes
 //   partitions  topic, partition                its bounds, sizes and newest timestamps     yes
 //   batches     topic, partition, base offset   one stored batch: where it lies, what it is no
-//   places      segment, position               the batch that lies there                   no
+//   places      segment, position               the batch, or timer, that lies there        no
 //   producers   topic, partition, producer      the last batches of an idempotent producer  yes
 //   segments    segment                         live bytes                                  no
 //   garbage     topic, partition                index rows that are to go                   no
@@ -21,13 +21,17 @@
 //   queues      queue                           name, topic, settings                       yes
 //   queue_partitions  queue, partition          below what offset all is settled            yes
 //   queue_records     queue, partition, offset  settled, tried or parked records above that yes
+//   timers      due time, id                    a record that waits, and where it lies      in effect
+//   timer_names owner, name                     the timer of that name                      in effect
 //
 // "In effect": rows whose offset is before the partition's log_start count for nothing, and a node clears
 // them away, with the batch they belong to, when it likes; what they say of records that are kept is logical.
+// Rows of timers count for nothing once their topic has been deleted.
 //
-// A batch is live from the moment it is applied until its row in `batches` goes; the sum of the bytes of live
-// batches in a segment is its row in `segments`. Trimming a partition and deleting a topic take effect at
-// once, by `partitions` and `topics`; the index rows become garbage and are cleared away in slices.
+// A batch is live from the moment it is applied until its row in `batches` goes, or while it waits as a
+// timer; the sum of the bytes of live batches in a segment is its row in `segments`. Trimming a partition and
+// deleting a topic take effect at once, by `partitions` and `topics`; the index rows become garbage and are
+// cleared away in slices.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +67,7 @@ class tables {
   resident_table<topic_id, topic_row> topics{table_id::topics};
   resident_table<partition_key, partition_row> partitions{table_id::partitions};
   overlay_table<batch_key, batch_row> batches;
-  overlay_table<place_key, batch_key> places;
+  overlay_table<place_key, place_row> places;
   overlay_table<producer_key, producer_row> producers;
   resident_table<journal::generation, segment_row> segments{table_id::segments};
   resident_table<partition_key, garbage_row> garbage{table_id::garbage};
@@ -76,6 +80,8 @@ class tables {
   resident_table<queue_id, queue_row> queues{table_id::queues};
   resident_table<queue_partition_key, queue_partition_row> queue_partitions{table_id::queue_partitions};
   overlay_table<queue_record_key, queue_record_row> queue_records;
+  overlay_table<timer_key, timer_row> timers;
+  overlay_table<timer_name_key, timer_name_row> timer_names;
 
   // Everything changed since the last freeze. Until thaw() says that it has been written, no second freeze.
   frozen_tables freeze();

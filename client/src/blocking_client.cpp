@@ -43,6 +43,10 @@ committed blocking_client::commit(skald::commit&& what, call_options options) {
   return thread_->perform([&](client& broker) { return broker.prepare_commit(std::move(what), options); });
 }
 
+std::vector<timer_info> blocking_client::list_timers(list_timers_options options) {
+  return thread_->perform([&](client& broker) { return broker.prepare_list_timers(options); });
+}
+
 key_records blocking_client::read_key(std::string_view topic, std::string_view key,
                                       read_key_options options) {
   return thread_->perform([&](client& broker) { return broker.prepare_read_key(topic, key, options); });

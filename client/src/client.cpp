@@ -86,6 +86,8 @@ detail::operation<> client::prepare_connect(connect_options options) {
 
 detail::operation<published> client::prepare_publish(std::string_view topic, const message& what,
                                                      publish_options options) {
+  if (options.deliver_at || options.delay || options.ttl || !options.timer.empty())
+    return prepare_timed_publish(topic, what, options);
   auto& engine = publishers_[static_cast<std::size_t>(options.durability)];
   if (!engine)
     engine = detail::producer_engine::create(
@@ -93,12 +95,16 @@ detail::operation<published> client::prepare_publish(std::string_view topic, con
   return detail::make_publish(engine, topic, what, options.timeout.value_or(connection_->default_timeout()));
 }
 
-detail::operation<committed> client::prepare_commit(skald::commit&& what, call_options options) {
+const std::shared_ptr<detail::committer>& client::shared_committer() {
   if (!committer_) committer_ = std::make_shared<detail::committer>(connection_);
+  return committer_;
+}
+
+detail::operation<committed> client::prepare_commit(skald::commit&& what, call_options options) {
   auto data = std::make_shared<std::unique_ptr<detail::commit_data>>(std::move(what.data_));
   what.data_ = std::make_unique<detail::commit_data>();
   return {connection_->get_executor(),
-          [through = committer_, deadline = connection_->deadline(options.timeout),
+          [through = shared_committer(), deadline = connection_->deadline(options.timeout),
            data](detail::completion<committed> done) {
             through->submit(std::move(*data), deadline, std::move(done));
           }};

@@ -33,6 +33,37 @@ commit::appended& commit::appended::message_id(std::string_view id) {
   return *this;
 }
 
+commit::appended& commit::appended::deliver_at(timestamp when) {
+  of_->appends[index_].when = when;
+  return *this;
+}
+
+commit::appended& commit::appended::delay(milliseconds by) {
+  of_->appends[index_].when = by;
+  return *this;
+}
+
+commit::appended& commit::appended::ttl(milliseconds after) {
+  of_->appends[index_].ttl = after;
+  return *this;
+}
+
+commit::appended commit::set_timer(std::string_view name, due when, std::string_view topic,
+                                   const message& what) {
+  const appended added = append(topic, what);
+  data_->appends.back().when = when;
+  data_->appends.back().timer = name;
+  return added;
+}
+
+void commit::cancel_timer(std::string_view name, missing if_missing) {
+  data_->timers.push_back({std::string(name), {}, if_missing == missing::fine});
+}
+
+void commit::move_timer(std::string_view name, due when, missing if_missing) {
+  data_->timers.push_back({std::string(name), when, if_missing == missing::fine});
+}
+
 commit::appended commit::append(std::string_view topic, const message& what) {
   protocol::batch_builder builder(256);
   const errc code = builder.append(what.key, what.value, what.headers, what.time.value_or(now()));
@@ -50,7 +81,7 @@ commit::appended commit::append(std::string_view topic, const message& what) {
 }
 
 bool commit::empty() const {
-  return data_->appends.empty();
+  return data_->appends.empty() && data_->timers.empty();
 }
 
 std::size_t commit::bytes() const {
@@ -59,6 +90,38 @@ std::size_t commit::bytes() const {
 
 namespace detail {
 
+namespace {
+
+std::optional<std::int64_t> time_of(const std::optional<due>& when) {
+  if (!when || !when->at()) return std::nullopt;
+  return when->at()->time_since_epoch().count();
+}
+// A negative delay has passed already; a negative time to live is refused by the broker, as 0 is.
+std::optional<std::uint64_t> count_of(const std::optional<milliseconds>& duration) {
+  if (!duration) return std::nullopt;
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(duration->count(), 0));
+}
+std::optional<std::uint64_t> delay_of(const std::optional<due>& when) {
+  return when ? count_of(when->delay()) : std::nullopt;
+}
+
+commit_refused::part part_of(wire::CommitPart part) {
+  switch (part) {
+    case wire::CommitPart::append:
+      return commit_refused::part::append;
+    case wire::CommitPart::timer:
+      return commit_refused::part::timer;
+    default:
+      return commit_refused::part::whole;
+  }
+}
+
+flatbuffers::Offset<flatbuffers::String> text_of(flatbuffers::FlatBufferBuilder& to, std::string_view text) {
+  return text.empty() ? flatbuffers::Offset<flatbuffers::String>() : to.CreateString(text);
+}
+
+}  // namespace
+
 flatbuffers::Offset<wire::Commit> commit_data::encode(flatbuffers::FlatBufferBuilder& to,
                                                       producer_id producer, producer_epoch epoch,
                                                       std::uint64_t sequence) const {
@@ -66,21 +129,34 @@ flatbuffers::Offset<wire::Commit> commit_data::encode(flatbuffers::FlatBufferBui
   list.reserve(appends.size());
   for (const append& one : appends) {
     const auto topic = to.CreateString(one.topic);
-    const auto id =
-        one.message_id.empty() ? flatbuffers::Offset<flatbuffers::String>() : to.CreateString(one.message_id);
+    const auto id = text_of(to, one.message_id);
+    const timer_name timer(one.timer);
+    const auto owner = text_of(to, timer.owner);
+    const auto name = text_of(to, timer.name);
     list.push_back(wire::CreateAppend(to, topic, one.partition.value_or(partition_id()).value(),
-                                      one.batch_bytes, !one.partition, one.expected_version, id));
+                                      one.batch_bytes, !one.partition, one.expected_version, id,
+                                      time_of(one.when), delay_of(one.when), count_of(one.ttl), owner, name));
   }
-  return wire::CreateCommit(to, to.CreateVector(list), producer.value(), epoch.value(), sequence);
+  std::vector<flatbuffers::Offset<wire::TimerChange>> changes;
+  changes.reserve(timers.size());
+  for (const timer_change& one : timers) {
+    const timer_name timer(one.name);
+    const auto owner = text_of(to, timer.owner);
+    const auto name = to.CreateString(timer.name);
+    changes.push_back(
+        wire::CreateTimerChange(to, owner, name, time_of(one.move_to), delay_of(one.move_to), one.if_exists));
+  }
+  const auto appended = to.CreateVector(list);
+  return wire::CreateCommit(to, appended, producer.value(), epoch.value(), sequence,
+                            to.CreateVector(changes));
 }
 
 result<committed> decode_committed(const incoming_frame& answer, std::exception_ptr& refused) {
   if (const auto* no = answer.header->body_as_CommitRefused()) {
     const auto code = static_cast<errc>(no->code());
     const std::string why(protocol::text(no->message()));
-    const auto part =
-        no->part() == wire::CommitPart::append ? commit_refused::part::append : commit_refused::part::whole;
-    refused = std::make_exception_ptr(commit_refused(code, why, part, no->index(), no->version()));
+    refused =
+        std::make_exception_ptr(commit_refused(code, why, part_of(no->part()), no->index(), no->version()));
     return failure{code, why};
   }
   const auto* ok = answer.header->body_as_CommitOk();
@@ -89,7 +165,7 @@ result<committed> decode_committed(const incoming_frame& answer, std::exception_
   for (const auto* one : protocol::each(ok->appended()))
     done.appends.push_back({partition_id(one->partition()),
                             offset(static_cast<std::uint64_t>(std::max<std::int64_t>(one->base_offset(), 0))),
-                            one->duplicate(), one->version()});
+                            one->duplicate(), one->version(), one->base_offset() < 0});
   return done;
 }
 

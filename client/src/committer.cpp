@@ -7,15 +7,18 @@
 
 namespace skald::detail {
 
-void committer::submit(std::unique_ptr<commit_data> what, steady_time deadline, completion<committed> done) {
+std::function<void()> committer::submit(std::unique_ptr<commit_data> what, steady_time deadline,
+                                        completion<committed> done) {
   auto one = std::make_shared<pending>(pending{std::move(what), deadline, std::move(done)});
-  one->done.on_cancel([weak = weak_from_this(), one = std::weak_ptr(one)] {
+  const auto cancel = [weak = weak_from_this(), one = std::weak_ptr(one)] {
     const auto self = weak.lock();
     const auto what_is = one.lock();
     if (self && what_is) self->cancelled(what_is);
-  });
+  };
+  one->done.on_cancel(cancel);
   waiting_.push_back(std::move(one));
   pump();
+  return cancel;
 }
 
 void committer::pump() {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -22,7 +23,10 @@ class committer : public std::enable_shared_from_this<committer> {
  public:
   explicit committer(std::shared_ptr<connection> through) : connection_(std::move(through)) {}
 
-  void submit(std::unique_ptr<commit_data> what, steady_time deadline, completion<committed> done);
+  // Returns what cancels it, for those who complete something else with it; `done`'s own cancellation is
+  // listened to.
+  std::function<void()> submit(std::unique_ptr<commit_data> what, steady_time deadline,
+                               completion<committed> done);
 
  private:
   struct pending {

@@ -144,6 +144,15 @@ complaint check(const wire::CommitOk& ok) {
 complaint check(const wire::CommitRefused& refused) {
   return refused.code() == 0 ? "its code is 0" : nullptr;
 }
+complaint check(const wire::ListTimers&) {
+  return nullptr;
+}
+complaint check(const wire::ListTimersOk& ok) {
+  if (is_over(ok.timers(), timers_max)) return "it lists too many timers";
+  for (const wire::TimerInfo* timer : each(ok.timers()))
+    if (is_missing(timer->name()) || is_missing(timer->topic())) return "a timer lacks its name or its topic";
+  return nullptr;
+}
 complaint check(const wire::ReadKey& read) {
   if (is_missing(read.topic())) return no_topic;
   return is_over(read.key(), string_bytes_max) ? "its key is too long" : nullptr;
@@ -343,6 +352,9 @@ complaint check_delivery(const wire::Delivery& delivery, std::size_t payload_byt
 
 complaint check_commit(const wire::Commit& commit, std::size_t payload_bytes) {
   if (is_over(commit.appends(), appends_max)) return "it has too many appends";
+  if (is_over(commit.timers(), timers_max)) return "it changes too many timers";
+  for (const wire::TimerChange* change : each(commit.timers()))
+    if (is_missing(change->name())) return "it changes a timer without a name";
   return check_appends(commit.appends(), payload_bytes);
 }
 
@@ -470,6 +482,8 @@ complaint check_body(const wire::Frame& frame, std::size_t payload_bytes) {
       SKALD_MESSAGE(Settle)
       SKALD_MESSAGE(SettleOk)
       SKALD_MESSAGE(QueueNotice)
+      SKALD_MESSAGE(ListTimers)
+      SKALD_MESSAGE(ListTimersOk)
 #undef SKALD_MESSAGE
   }
   return "it is unknown";
@@ -592,6 +606,7 @@ bool is_request(wire::Body type) {
     case wire::Body::OpenQueue:
     case wire::Body::CloseQueue:
     case wire::Body::Settle:
+    case wire::Body::ListTimers:
       return true;
     default:
       return false;

@@ -189,6 +189,8 @@ void touch_keyed_message(const wire::Frame& frame, std::size_t payload_bytes) {
   switch (frame.body_type()) {
     case wire::Body::Commit:
       touch_appends(frame.body_as_Commit()->appends(), payload_bytes);
+      for (const wire::TimerChange* one : each(frame.body_as_Commit()->timers()))
+        touch(length(one->name()) + text(one->owner()).size());
       break;
     case wire::Body::CommitRefused:
       require(frame.body_as_CommitRefused()->code() != 0, "a refusal has a code");
@@ -204,6 +206,10 @@ void touch_keyed_message(const wire::Frame& frame, std::size_t payload_bytes) {
       break;
     case wire::Body::ListKeysOk:
       for (const wire::KeyInfo* one : each(frame.body_as_ListKeysOk()->keys())) touch(one->version());
+      break;
+    case wire::Body::ListTimersOk:
+      for (const wire::TimerInfo* one : each(frame.body_as_ListTimersOk()->timers()))
+        touch(length(one->name()) + length(one->topic()));
       break;
     default:
       break;

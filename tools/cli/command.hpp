@@ -41,6 +41,7 @@ void add_service_command(CLI::App& app, const global_options& globals, action& c
 void add_group_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_queue_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_dead_command(CLI::App& app, const global_options& globals, action& chosen);
+void add_timer_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_status_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_ping_command(CLI::App& app, const global_options& globals, action& chosen);
 

@@ -134,6 +134,7 @@ exit_code run(int argc, char** argv) {
   add_serve_command(app, globals, chosen);
   add_service_command(app, globals, chosen);
   add_group_command(app, globals, chosen);
+  add_timer_command(app, globals, chosen);
   add_status_command(app, globals, chosen);
   add_ping_command(app, globals, chosen);
 

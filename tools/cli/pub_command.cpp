@@ -1,5 +1,6 @@
 // skald pub
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -39,6 +40,7 @@ Examples:
   skald pub orders 'hello world'
   skald pub orders --file orders.txt --key-separator '|'
   tail -F app.log | skald pub logs --compression zstd
+  skald pub reminders 'call back' --delay 15m --timer customer/42/call
   skald pub images --input raw --key cat.png --file cat.png
   skald sub orders --no-follow --from earliest --format json | skald pub copy --input json
 
@@ -58,6 +60,7 @@ struct pub_options {
   skald::compression compression = skald::compression::none;
   skald::durability durability = skald::durability::disk;
   std::optional<timestamp> time;
+  schedule times;
 };
 
 // ---- input -----------------------------------------------------------------------------------------------
@@ -206,17 +209,28 @@ exit_code report(const global_options& globals, const pub_options& options, cons
   return exit_code::partial_publish;
 }
 
+// A line is sent as soon as it is read, but where all of them are there already they go together.
+schedule schedule_of(const pub_options& options, const input_file& file) {
+  constexpr std::size_t together = 1000;
+  schedule times = options.times;
+  struct stat is{};
+  const bool regular = ::fstat(file.descriptor(), &is) == 0 && S_ISREG(is.st_mode);
+  if (regular || !options.messages.empty()) times.records_per_commit = together;
+  return times;
+}
+
 exit_code publish(const global_options& globals, const pub_options& options) {
   input_file file(options.messages.empty() ? options.file : std::string());
   interrupts stopping;
   blocking_client broker = connect(globals);
   const topic_info topic = about_topic(options.topic, [&] { return broker.describe_topic(options.topic); });
 
-  publisher to(broker, topic,
-               {.durability = options.durability,
-                .compression = options.compression,
-                .delivery_timeout = std::max(globals.timeout, std::chrono::milliseconds(1))},
-               [&stopping] { stopping.wake(); });
+  publisher to(
+      broker, topic,
+      {.durability = options.durability,
+       .compression = options.compression,
+       .delivery_timeout = std::max(globals.timeout, std::chrono::milliseconds(1))},
+      [&stopping] { stopping.wake(); }, schedule_of(options, file));
   const std::size_t record_bytes_max = topic.settings.record_bytes_max.value_or(1u << 20);
   line_reader reader(file.descriptor(), line_bytes_max(options.input, record_bytes_max),
                      stopping.descriptor());
@@ -246,6 +260,12 @@ void check(const pub_options& options) {
   if (!options.messages.empty() && options.input != input_format::lines) {
     refuse("MESSAGE is published as it is; --input is for standard input and --file");
   }
+  if (!options.times.timer.empty() && options.messages.size() != 1)
+    refuse("--timer names one record; give one MESSAGE");
+  if (!options.times.timer.empty() && !options.times.delay && !options.times.at)
+    refuse("--timer names a record that waits; give --delay or --at");
+  if (options.times.any() && options.durability != durability::disk)
+    refuse("records with a time are always synced to disk; leave out --durability");
   if (!options.key_separator.empty() && options.key) refuse("--key and --key-separator exclude each other");
   if (!options.key_separator.empty() && options.input != input_format::lines) {
     refuse("--key-separator is for --input lines");
@@ -299,6 +319,16 @@ void add_pub_command(CLI::App& app, const global_options& globals, action& chose
       ->type_name("N");
   add_parsed_option(*command, "--timestamp", options->time, parse_timestamp,
                     "The timestamp of every record that has none [when it is read]", "TIME");
+  CLI::Option* delay = add_parsed_option(*command, "--delay", options->times.delay, parse_duration,
+                                         "Deliver that long after the broker has it", "DURATION");
+  add_parsed_option(*command, "--at", options->times.at, parse_timestamp, "Deliver at that time", "TIME")
+      ->excludes(delay);
+  add_parsed_option(*command, "--ttl", options->times.ttl, parse_duration,
+                    "Nobody is given it that long after its delivery began", "DURATION");
+  command
+      ->add_option("--timer", options->times.timer,
+                   "A name for a record that waits; setting it again replaces the record")
+      ->type_name("OWNER/NAME");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
     check(*options);

@@ -22,7 +22,7 @@ std::size_t payload_bytes(const input_record& record) {
 }  // namespace
 
 publisher::publisher(blocking_client& broker, const topic_info& topic, producer_options options,
-                     std::function<void()> on_failure)
+                     std::function<void()> on_failure, schedule times)
     : broker_(broker),
       topic_(topic.name),
       partitions_(topic.settings.partitions.value_or(1)),
@@ -30,6 +30,7 @@ publisher::publisher(blocking_client& broker, const topic_info& topic, producer_
       batch_bytes_(options.batch_bytes),
       on_failure_(std::move(on_failure)),
       described_(std::chrono::steady_clock::now()),
+      times_(std::move(times)),
       keyless_partition_(std::random_device{}() % partitions_),
       on_their_way_(partitions_),
       producer_(broker, options) {
@@ -56,6 +57,14 @@ void publisher::send(const input_record& record) {
                      .headers = record.headers,
                      .partition = partition,
                      .time = record.timestamp};
+  if (times_.any()) {
+    send_timed(what, record.line);
+    ++sent_records_;
+    sent_bytes_ += bytes;
+    if (timed_records_ >= times_.records_per_commit) commit_timed();
+    if (failed_) throw failed_->reason;
+    return;
+  }
   if (!producer_.try_send(topic_, what)) producer_.send(topic_, what);
 
   for (std::uint64_t line = last_line_ + 1; line < record.line; ++line) acknowledged_.mark(line);
@@ -68,6 +77,35 @@ void publisher::send(const input_record& record) {
   }
   ++sent_records_;
   sent_bytes_ += bytes;
+}
+
+void publisher::send_timed(const message& what, std::uint64_t line) {
+  if (times_.timer.empty()) {
+    auto added = timed_.append(topic_, what);
+    if (times_.at) added.deliver_at(*times_.at);
+    if (times_.delay) added.delay(*times_.delay);
+    if (times_.ttl) added.ttl(*times_.ttl);
+  } else {
+    const due when = times_.at ? due(*times_.at) : due(times_.delay.value_or(std::chrono::milliseconds(0)));
+    auto added = timed_.set_timer(times_.timer, when, topic_, what);
+    if (times_.ttl) added.ttl(*times_.ttl);
+  }
+  if (timed_records_++ == 0) timed_lines_.first = last_line_ + 1;
+  timed_lines_.last = last_line_ = line;
+}
+
+void publisher::commit_timed() {
+  if (timed_records_ == 0 || failed_) return;
+  try {
+    broker_.commit(std::move(timed_));
+    for (std::uint64_t line = timed_lines_.first; line <= timed_lines_.last; ++line) acknowledged_.mark(line);
+    acknowledged_records_ += timed_records_;
+    achieved_ = skald::durability::disk;
+  } catch (const error& reason) {
+    failed_.emplace(publish_failure{timed_lines_, reason});
+  }
+  timed_ = {};
+  timed_records_ = 0;
 }
 
 // Refusing here names the line; the broker would refuse the whole batch. The bound is that of the encoded
@@ -150,6 +188,8 @@ void publisher::apply(const report& reported) {
 }
 
 void publisher::flush() {
+  commit_timed();
+  if (times_.any()) return;
   try {
     producer_.flush();
   } catch (const error& reason) {

@@ -28,12 +28,22 @@ struct publish_failure {
   error reason;
 };
 
+// When records are delivered, and for how long. Such records go in commits of `records_per_commit`.
+struct schedule {
+  std::optional<std::chrono::milliseconds> delay;
+  std::optional<timestamp> at;
+  std::optional<std::chrono::milliseconds> ttl;
+  std::string timer;  // OWNER/NAME
+  std::size_t records_per_commit = 1;
+  bool any() const { return delay || at || ttl || !timer.empty(); }
+};
+
 // Used by one thread. `broker` has to outlive it.
 class publisher {
  public:
   // `on_failure` is called on the client's thread, to interrupt a wait for input.
   publisher(blocking_client& broker, const topic_info& topic, producer_options options,
-            std::function<void()> on_failure);
+            std::function<void()> on_failure, schedule times = {});
 
   // Accepts a record, waiting for room if need be. Lines have to ascend; those left out count as acknowledged
   // (they hold nothing to publish). Throws skald::error, also for a partition that is not there or a record
@@ -60,6 +70,8 @@ class publisher {
     std::optional<error> failed;
   };
 
+  void send_timed(const message& what, std::uint64_t line);
+  void commit_timed();
   partition_id choose(const input_record& record, std::size_t bytes);
   void check_size(const input_record& record) const;
   void refresh_partitions();
@@ -72,6 +84,11 @@ class publisher {
   std::uint32_t batch_bytes_;
   std::function<void()> on_failure_;
   std::chrono::steady_clock::time_point described_;
+
+  schedule times_;
+  commit timed_;  // gathered, and the lines it is of
+  line_range timed_lines_;
+  std::size_t timed_records_ = 0;
 
   std::uint32_t keyless_partition_;  // where records without a key go, until a batch's worth went there
   std::size_t keyless_bytes_ = 0;

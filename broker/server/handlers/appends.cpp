@@ -18,6 +18,19 @@ std::uint32_t hash_of(std::string_view key) {
   return static_cast<std::uint32_t>(protocol::murmur2(key)) & 0x7fffffffu;
 }
 
+std::shared_ptr<const shard::append_conditions> conditions_of(const wire::Append& append) {
+  shard::append_conditions wants{.due = due_time_of(append)};
+  if (const auto version = append.expected_version(); version.has_value())
+    wants.expected_version = version.value();
+  if (const auto ttl = append.ttl_ms(); ttl.has_value()) wants.ttl = milliseconds_of(ttl.value());
+  wants.message_id = protocol::text(append.message_id());
+  wants.timer_owner = protocol::text(append.timer_owner());
+  wants.timer_name = protocol::text(append.timer_name());
+  const bool any = wants.due || wants.expected_version || wants.ttl || append.message_id() != nullptr ||
+                   !wants.timer_owner.empty() || !wants.timer_name.empty();
+  return any ? std::make_shared<const shard::append_conditions>(std::move(wants)) : nullptr;
+}
+
 std::uint32_t largest_record(const protocol::record_range& records) {
   std::size_t largest = 0;
   for (const protocol::record_view& record : records) {
@@ -57,13 +70,7 @@ result<shard::append_request> check_append(session_host& host, const wire::Appen
   request.record_bytes_largest = largest_record(*records);
   request.timestamp_max = batch->max_timestamp();
   if (append.by_key()) request.key_hash = hash_of((*records->begin()).key.value_or(""));
-  if (append.expected_version().has_value() || append.message_id() != nullptr) {
-    auto conditions = std::make_shared<shard::append_conditions>();
-    if (append.expected_version().has_value())
-      conditions->expected_version = append.expected_version().value();
-    conditions->message_id = protocol::text(append.message_id());
-    request.conditions = std::move(conditions);
-  }
+  request.conditions = conditions_of(append);
   if (const auto producer = batch->producer()) {
     request.producer = producer->id;
     request.epoch = producer->epoch;

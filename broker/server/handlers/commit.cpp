@@ -30,6 +30,11 @@ void commit(session& of, std::uint64_t id, const wire::Commit& message, const sl
     what.epoch = producer_epoch(message.producer_epoch());
     what.sequence = message.sequence();
   }
+  for (const wire::TimerChange* const change : protocol::each(message.timers()))
+    what.timers.push_back({.owner = std::string(protocol::text(change->owner())),
+                           .name = std::string(protocol::text(change->name())),
+                           .move_to = due_time_of(*change),
+                           .if_exists = change->if_exists()});
   std::size_t position = 0;
   for (const wire::Append* const append : protocol::each(message.appends())) {
     const shard::commit_part part{shard::commit_part::kind::append,

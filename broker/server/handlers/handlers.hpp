@@ -34,6 +34,7 @@ void commit(session& of, std::uint64_t id, const wire::Commit& message, const sl
 
 void read_key(session& of, std::uint64_t id, const wire::ReadKey& message);
 void list_keys(session& of, std::uint64_t id, const wire::ListKeys& message);
+void list_timers(session& of, std::uint64_t id, const wire::ListTimers& message);
 
 void list_offsets(session& of, std::uint64_t id, const wire::ListOffsets& message);
 void commit_offsets(session& of, std::uint64_t id, const wire::CommitOffsets& message);

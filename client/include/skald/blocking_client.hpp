@@ -118,6 +118,7 @@ class blocking_client {
   void connect(connect_options options = {});
   published publish(std::string_view topic, const message& what, publish_options options = {});
   committed commit(skald::commit&& what, call_options options = {});
+  std::vector<timer_info> list_timers(list_timers_options options = {});
   key_records read_key(std::string_view topic, std::string_view key, read_key_options options = {});
   std::vector<key_info> list_keys(std::string_view topic, list_keys_options options = {});
   blocking_subscription subscribe(std::string_view topic, subscribe_options options = {});

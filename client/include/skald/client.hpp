@@ -97,6 +97,12 @@ class client {
     return detail::initiate(prepare_commit(std::move(what), options), std::forward<Token>(token));
   }
 
+  // The named timers that wait, in order of name, owner by owner. -> std::vector<timer_info>
+  template <class Token = default_token>
+  auto list_timers(list_timers_options options = {}, Token&& token = {}) {
+    return detail::initiate(prepare_list_timers(options), std::forward<Token>(token));
+  }
+
   // The records of one key of a topic with an index of keys. Fails with unknown_key when there is none.
   // -> key_records
   template <class Token = default_token>
@@ -327,6 +333,10 @@ class client {
   detail::operation<> prepare_connect(connect_options options);
   detail::operation<published> prepare_publish(std::string_view topic, const message& what,
                                                publish_options options);
+  detail::operation<published> prepare_timed_publish(std::string_view topic, const message& what,
+                                                     publish_options options);
+  detail::operation<std::vector<timer_info>> prepare_list_timers(list_timers_options options);
+  const std::shared_ptr<detail::committer>& shared_committer();
   detail::operation<committed> prepare_commit(skald::commit&& what, call_options options);
   detail::operation<key_records> prepare_read_key(std::string_view topic, std::string_view key,
                                                   read_key_options options);

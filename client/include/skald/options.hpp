@@ -89,8 +89,34 @@ struct create_topic_options {
   skald::timeout timeout = {};
 };
 
+// When a record is due: at a time, or after a delay that the broker counts (effect.set_timer(name, 15min,
+// ...)).
+class due {
+ public:
+  constexpr due(timestamp at) : at_(at) {}  // NOLINT(google-explicit-constructor)
+  template <class Number, class Period>
+  constexpr due(std::chrono::duration<Number, Period> delay)  // NOLINT(google-explicit-constructor)
+      : delay_(std::chrono::ceil<milliseconds>(delay)) {}
+
+  constexpr std::optional<timestamp> at() const { return at_; }
+  constexpr std::optional<milliseconds> delay() const { return delay_; }
+
+ private:
+  std::optional<timestamp> at_;
+  std::optional<milliseconds> delay_;
+};
+
 struct publish_options {
   skald::durability durability = skald::durability::disk;
+  // The record is appended at that time, or after that delay; until then it has no offset and nobody reads
+  // it. Durable and recognised when repeated, whatever `durability` says, as is one with any option below.
+  std::optional<timestamp> deliver_at = {};
+  std::optional<milliseconds> delay = {};
+  // That long after it was appended, nobody is given it any more.
+  std::optional<milliseconds> ttl = {};
+  // "OWNER/NAME": while it waits, it can be listed, moved and cancelled, and a record with the same name
+  // replaces it. See commit::set_timer().
+  std::string_view timer = {};
   skald::timeout timeout = {};
 };
 
@@ -105,6 +131,11 @@ struct read_key_options {
 
 struct list_keys_options {
   std::string_view prefix = {};
+  skald::timeout timeout = {};
+};
+
+struct list_timers_options {
+  std::string_view owner_prefix = {};  // only timers of owners that begin with this
   skald::timeout timeout = {};
 };
 

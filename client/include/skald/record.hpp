@@ -46,7 +46,8 @@ struct message {
 // Where a record was stored, and what the acknowledgement promises.
 struct published {
   partition_id partition = {};
-  // Absent when the broker does not know it yet, which happens only with durability::memory.
+  // Absent when the broker does not know it yet: with durability::memory, and while the record waits to be
+  // due.
   std::optional<skald::offset> offset = {};
   // What was achieved, which may be more than what was asked for.
   skald::durability durability = skald::durability::disk;

@@ -99,6 +99,7 @@ class fake_shard final : public shard_port, public batch_source {
     bytes data;
     offset base;
     std::uint32_t records = 0;
+    bool expired = false;
   };
   struct partition {
     std::vector<batch> batches;
@@ -201,6 +202,9 @@ class fake_shard final : public shard_port, public batch_source {
     none->plan.why = {errc::not_indexed, "no index"};
     runs_on_.post([done, none] { done({}, none); });
   }
+  void list_timers(timer_page, std::function<void(std::vector<shard::timer_info>, bool)> done) override {
+    runs_on_.post([done] { done({}, false); });
+  }
   void list_keys(std::string, partition_id, std::string, std::string, std::size_t,
                  std::function<void(shard::key_listing)> done) override {
     shard::key_listing none;
@@ -242,7 +246,7 @@ class fake_shard final : public shard_port, public batch_source {
     const std::uint64_t number = ++last_wait_;
     waits_.emplace(number, [=, this]() -> bool {
       auto plan = make_plan(of, from, bytes_max);
-      if (!plan->why && plan->batches.empty()) return false;
+      if (!plan->why && plan->batches.empty() && plan->next == from) return false;
       runs_on_.post([done, plan] { done(plan); });
       return true;
     });
@@ -344,14 +348,20 @@ class fake_shard final : public shard_port, public batch_source {
     }
     const partition& at = in->partitions[of.partition.value()];
     plan->high_watermark = at.end;
+    plan->next = from;
     plan->log_start = at.log_start;
     if (from < at.log_start || from > at.end) plan->why = {errc::offset_out_of_range, "out of range"};
     std::uint64_t total = 0;
     for (const batch& one : at.batches) {
       if (plan->why || one.base + one.records <= from) continue;
+      if (one.expired) {
+        plan->next = one.base + one.records;
+        continue;
+      }
       if (!plan->batches.empty() && total + one.data.size() > bytes_max) break;
       total += one.data.size();
       plan->batches.push_back(place(one));
+      plan->next = one.base + one.records;
     }
     return plan;
   }

@@ -55,6 +55,49 @@ TEST_CASE("a start inside a batch delivers the whole batch and says which record
   CHECK(got[0].records.front().first == 0);
 }
 
+TEST_CASE("what has expired is passed over, and the subscriber is told where to go on") {
+  stocked on;
+  for (const char* value : {"a", "b", "c", "d"}) on.publish("orders", 0, make_batch({value}));
+  auto& batches = on.shard.topics.at("orders").partitions[0].batches;
+  batches[1].expired = batches[3].expired = true;
+  on.send_subscribe(4, "orders", 8, plenty);
+  const auto said = on.replies();
+  CHECK(on.values(deliveries_in(said)) == std::vector<std::string>{"a", "c"});
+  const auto* last = said.back().frame().body_as_Delivery();
+  REQUIRE(last != nullptr);
+  CHECK(last->next_offset() == 4);
+  on.send_publish(5, "orders", 0, make_batch({"e"}));
+  CHECK(on.values(deliveries_in(on.replies())) == std::vector<std::string>{"e"});
+
+  // A run of nothing but expired records is told without a payload.
+  on.publish("orders", 0, make_batch({"f"}));
+  batches.back().expired = true;
+  on.send_subscribe(6, "orders", 9, plenty, wire::Start::offset, 5);
+  const auto nothing = on.replies();
+  const auto* told = nothing.back().frame().body_as_Delivery();
+  REQUIRE(told != nullptr);
+  CHECK(nothing.back().payload.empty());
+  CHECK(told->offset() == 5);
+  CHECK(told->next_offset() == 6);
+}
+
+TEST_CASE("a fetch passes over what has expired") {
+  stocked on;
+  for (const char* value : {"a", "b", "c"}) on.publish("orders", 0, make_batch({value}));
+  auto& batches = on.shard.topics.at("orders").partitions[0].batches;
+  batches[0].expired = batches[2].expired = true;
+  const auto fetch = [&](std::uint64_t id, std::uint64_t from) {
+    return on.ask(id, [&](auto& b) { return wire::CreateFetch(b, b.CreateString("orders"), 0, from); });
+  };
+  const reply first = fetch(4, 0);
+  REQUIRE(first.frame().body_as_FetchOk() != nullptr);
+  CHECK_FALSE(first.payload.empty());
+  CHECK(first.frame().body_as_FetchOk()->next_offset() == 3);
+  const reply rest = fetch(5, 2);
+  CHECK(rest.payload.empty());
+  CHECK(rest.frame().body_as_FetchOk()->next_offset() == 3);
+}
+
 TEST_CASE("latest begins with what comes next") {
   stocked on;
   on.publish("orders", 0, make_batch({"old"}));

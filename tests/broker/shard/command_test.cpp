@@ -21,6 +21,13 @@ append_command conditional_append() {
   return append;
 }
 
+append_command delayed_append() {
+  append_command append{part, 1, 6, 7, some_time, some_time, std::nullopt, {}, -1};
+  append.terms =
+      std::make_shared<const append_terms>(append_terms{{}, {}, "", some_time, "owner", "name", 9});
+  return append;
+}
+
 std::vector<command> one_of_each() {
   return {
       append_command{part, 5, 6, 7, some_time, some_time, producer_id(8), producer_epoch(9), 10},
@@ -33,11 +40,21 @@ std::vector<command> one_of_each() {
       expire_producers_command{some_time, {part, producer_id(1)}, {part, producer_id(2)}},
       commit_positions_command{{"billing", {{part, offset(7)}, {part, offset(8)}}}, some_time},
       delete_group_command{"billing"},
-      relocated_command{{part, offset(1)}, 100, {journal::generation(7), 4096}},
+      relocated_command{{state::batch_key{part, offset(1)}}, 100, {journal::generation(7), 4096}},
+      relocated_command{{state::timer_key{some_time, 5}}, 100, {journal::generation(7), 4096}},
+      fire_command{{{some_time, 1}, {some_time, 2}}, some_time},
+      delayed_append(),
       conditional_append(),
       commit_command{
           {conditional_append(), conditional_append()}, some_time, producer_id(8), producer_epoch(9), 11},
       commit_command{{}, some_time, std::nullopt, {}, 0},
+      commit_command{{},
+                     some_time,
+                     std::nullopt,
+                     {},
+                     0,
+                     {{timer_change::kind::cancel, {"owner", "name"}, {}, true},
+                      {timer_change::kind::move, {"", std::string("n\0", 2)}, some_time, false}}},
       expire_committers_command{some_time, producer_id(1), producer_id(2)},
   };
 }

@@ -157,11 +157,11 @@ void check_live_bytes(const state::tables& of) {
   std::size_t places = 0;
   of.batches.scan({}, [&](const state::batch_key& key, const state::batch_row& row) {
     live[row.at.segment] += row.at.bytes;
-    CHECK(of.places.get({row.at.segment, row.at.position}) == key);
+    CHECK(of.places.get({row.at.segment, row.at.position}) == state::place_row{key});
     return true;
   });
-  of.places.scan({}, [&](const state::place_key&, const state::batch_key& key) {
-    CHECK(of.batches.get(key));
+  of.places.scan({}, [&](const state::place_key&, const state::place_row& lies) {
+    CHECK(of.batches.get(std::get<state::batch_key>(lies.what)));
     return ++places > 0;
   });
   for (const auto& [segment, row] : of.segments) CHECK(row.live_bytes == live[segment]);
@@ -185,7 +185,7 @@ TEST_CASE("the same commands give the same effects and the same logical state") 
       if (other() % 10 == 0) {
         if (const auto any = busy.tables.batches.at_or_before({{topic_id(9), {}}, {}})) {
           const auto& [key, row] = *any;
-          const relocated_command moved{key, row.at.bytes, {row.at.segment, row.at.position}};
+          const relocated_command moved{{key}, row.at.bytes, {row.at.segment, row.at.position}};
           busy.machine.apply(moved, {journal::generation(1'000 + i), 4096, row.at.bytes});
         }
       }

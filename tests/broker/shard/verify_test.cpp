@@ -150,7 +150,7 @@ TEST_CASE("every contradiction of the state is found") {
     batch.at.position = 1u << 30;
     d.change(table_id::batches, state::batch_key{part, offset(3)}, batch);
     d.change(table_id::places, state::place_key{batch.at.segment, batch.at.position},
-             state::batch_key{part, offset(3)});
+             state::place_row{state::batch_key{part, offset(3)}});
     CHECK(d.finds("beyond the end"));
   }
   SUBCASE("the live bytes of a segment are wrong") {

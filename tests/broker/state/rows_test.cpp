@@ -52,6 +52,17 @@ const producer_row some_producer{.epoch = producer_epoch(2),
                                  .last_seen = some_time,
                                  .batches = {{1, 2, offset(3)}, {3, 4, offset(5)}}};
 
+const timer_row some_timer{.to = {topic_id(1), partition_id(2)},
+                           .at = {journal::generation(7), 4096, 900},
+                           .stamped = some_time,
+                           .ttl_ms = 5,
+                           .owner = "order/7",
+                           .name = "expiry",
+                           .message_id = "m",
+                           .keyed = true,
+                           .tombstone = true,
+                           .key = "7"};
+
 const commit_row some_commit{.epoch = producer_epoch(3),
                              .appends = {{{topic_id(1), partition_id(2)}, offset(3), 4, true}, {}}};
 
@@ -83,7 +94,7 @@ TEST_CASE("every row reads back as it was written") {
   check_round_trip(some_topic);
   check_round_trip(some_batch);
   check_round_trip(some_producer);
-  check_round_trip(partition_row{offset(1), offset(2), 3, 4, some_time, some_time});
+  check_round_trip(partition_row{offset(1), offset(2), 3, 4, some_time, some_time, 5, 6, true});
   check_round_trip(segment_row{5});
   check_round_trip(labelled_batch());
   check_round_trip(some_commit);
@@ -92,7 +103,13 @@ TEST_CASE("every row reads back as it was written") {
   check_round_trip(offset_row{offset(5)});
   check_round_trip(text_of(std::string("\0a\0\0\xff", 5)));
   check_round_trip(key_record_key{text_of("k"), 7});
-  check_round_trip(garbage_row{offset(1), offset(UINT64_MAX), true, producer_id(9)});
+  check_round_trip(garbage_row{offset(1), offset(UINT64_MAX), true, producer_id(9), 3, {some_time, 7}});
+  check_round_trip(some_timer);
+  check_round_trip(timer_key{some_time, 1ull << 40});
+  check_round_trip(timer_name_key{std::string("a\0b", 3), "c"});
+  check_round_trip(timer_name_row{{some_time, 8}});
+  check_round_trip(place_row{batch_key{part(1, 2), offset(3)}});
+  check_round_trip(place_row{timer_key{some_time, 4}});
 }
 
 TEST_CASE("a row of the wrong length is corrupt") {
@@ -105,6 +122,8 @@ TEST_CASE("a row of the wrong length is corrupt") {
   check_lengths(key_row{3, offset(4), true});
   check_lengths(key_record_key{text_of("k"), 7});
   check_lengths(part(1, 2));
+  check_lengths(some_timer);
+  check_lengths(place_row{timer_key{some_time, 4}});
 }
 
 TEST_CASE("the bytes of keys are in the order of the keys") {
@@ -115,6 +134,8 @@ TEST_CASE("the bytes of keys are in the order of the keys") {
                          text_of(std::string("a\0b", 3)), text_of("ab"), text_of("\xff")});
   check_order<key_record_key>(
       {{text_of("a"), 256}, {text_of(std::string("a\0", 2)), 1}, {text_of("b"), 1}, {text_of("b"), 2}});
+  check_order<timer_key>({{some_time, 9}, {some_time + std::chrono::milliseconds(1), 1}, {never, 0}});
+  check_order<timer_name_key>({{"", "z"}, {"a", "b"}, {std::string("a\0", 2), ""}, {"a/", ""}, {"b", ""}});
   check_order<producer_key>({{part(1, 1), producer_id(2)}, {part(1, 1), producer_id(1ull << 40)}});
 }
 

@@ -23,7 +23,7 @@ _skald() {
   local global_options='-b --broker --timeout --output -q --quiet -h --help'
   local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes'
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
-    --durability --timestamp'
+    --durability --timestamp --delay --at --ttl --timer'
   local sub_options='--from -p --partition -n --count --follow --no-follow --format
     --group --instance --queue --create --prefetch'
   local serve_options='--concurrency --instance --label -m --metadata'
@@ -49,7 +49,7 @@ _skald() {
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
-        --backoff-max | --dead-letter)
+        --backoff-max | --dead-letter | --delay | --at | --ttl | --timer)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -57,7 +57,7 @@ _skald() {
       *)
         if [[ -z $command ]]; then
           command=$word
-        elif [[ $command == @(topic|group|service|queue|dead) && -z $subcommand ]]; then
+        elif [[ $command == @(topic|group|service|queue|dead|timer) && -z $subcommand ]]; then
           subcommand=$word
         else
           ((++arguments))
@@ -86,7 +86,8 @@ _skald() {
     -b | --broker | --timeout | -k | --key | --key-separator | -H | --header | -p | --partition | --timestamp | \
       -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | --prefix | \
       -H | --header | --concurrency | --instance | --label | -m | --metadata | \
-      --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max)
+      --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
+      --delay | --at | --ttl | --timer)
       return
       ;;
   esac
@@ -108,6 +109,8 @@ _skald() {
       service:watch) options+=' -n --count' ;;
       topic:alter) options+=" $setting_options" ;;
       topic:list) options+=' --names' ;;
+      timer:move) options+=' --delay --at --if-exists' ;;
+      timer:cancel) options+=' --if-exists' ;;
       topic:delete | group:delete) options+=' -y --yes' ;;
       group:list) options+=' --names' ;;
       group:reset) options+=' --to --topic --execute' ;;
@@ -125,13 +128,14 @@ _skald() {
 
   case $command:$subcommand:$arguments in
     ::0)
-      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys request serve service status ping' -- "$current"))
+      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer request serve service status ping' -- "$current"))
       ;;
     group::0) COMPREPLY=($(compgen -W 'list describe reset delete' -- "$current")) ;;
     group:describe:0 | group:reset:0 | group:delete:0)
       COMPREPLY=($(compgen -W "$(_skald_groups "${broker[@]}")" -- "$current"))
       ;;
     topic::0) COMPREPLY=($(compgen -W 'create list describe alter delete' -- "$current")) ;;
+    timer::0) COMPREPLY=($(compgen -W 'list move cancel' -- "$current")) ;;
     service::0) COMPREPLY=($(compgen -W 'list info ping stats watch' -- "$current")) ;;
     request::0 | serve::0 | service:info:0 | service:ping:0 | service:stats:0 | service:watch:0)
       COMPREPLY=($(compgen -W "$(_skald_services "${broker[@]}")" -- "$current"))
