@@ -73,14 +73,14 @@ key_listing shard::list_keys(partition_ref of, std::string_view prefix, std::str
   const state::text_key from{{of.topic, of.partition}, std::string(std::max(prefix, after))};
   const state::partition_row& partition = *self.tables_.partitions.find(from.of);
   const timestamp now = self.clock_.now();
-  const auto expired = [&](offset at) {
+  const auto has_expired = [&](offset at) {
     return partition.may_expire && batch_holding(self.tables_, from.of, at).second.expires <= now;
   };
   self.tables_.keys.scan(from, [&](const state::text_key& key, const state::key_row& row) {
     if (key.of != from.of || !key.text.starts_with(prefix)) return false;
     if (row.tombstone || row.latest < partition.log_start || (!after.empty() && key.text == after))
       return true;
-    if (expired(row.latest)) return true;
+    if (has_expired(row.latest)) return true;
     listing.more = listing.keys.size() == limit;
     if (!listing.more) listing.keys.push_back({key.text, row.version, row.latest});
     return !listing.more;

@@ -10,78 +10,36 @@
 namespace skald {
 
 using detail::incoming_frame;
-using detail::on_loss;
-
-namespace {
-
-// All pages, within one deadline.
-class timer_lister : public std::enable_shared_from_this<timer_lister> {
- public:
-  timer_lister(std::shared_ptr<detail::connection> through, std::string owner_prefix, timeout limit,
-               detail::completion<std::vector<timer_info>> done)
-      : connection_(std::move(through)),
-        owner_prefix_(std::move(owner_prefix)),
-        deadline_(connection_->deadline(limit)),
-        done_(std::move(done)) {}
-
-  void next_page() {
-    auto& session = connection_->session();
-    id_ = session.next_id();
-    auto frame = session.encode(id_, [&](flatbuffers::FlatBufferBuilder& to) {
-      const auto prefix = to.CreateString(owner_prefix_);
-      const auto owner = to.CreateString(after_owner_);
-      return wire::CreateListTimers(to, prefix, owner, to.CreateString(after_name_), 0);
-    });
-    done_.on_cancel([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->cancel();
-    });
-    session.submit({id_, std::move(frame), "listing timers", on_loss::repeat, true, deadline_},
-                   [self = shared_from_this()](const result<incoming_frame>& answer) {
-                     if (!answer) return self->done_.fail(detail::exception_of(answer.error()));
-                     self->page(*answer);
-                   });
-    connection_->kick();
-  }
-
- private:
-  void page(const incoming_frame& answer) {
-    const auto* ok = answer.header->body_as_ListTimersOk();
-    if (ok == nullptr)
-      return done_.fail(detail::exception_of(detail::unexpected_answer("expected ListTimersOk")));
-    for (const auto* one : protocol::each(ok->timers())) {
-      after_owner_ = protocol::text(one->owner());
-      after_name_ = protocol::text(one->name());
-      timers_.push_back({after_owner_.empty() ? after_name_ : after_owner_ + "/" + after_name_,
-                         timestamp(milliseconds(one->due_ms())), std::string(protocol::text(one->topic())),
-                         partition_id(one->partition()), one->batch_bytes()});
-    }
-    if (ok->more() && !protocol::each(ok->timers()).empty()) return next_page();
-    done_.succeed(std::move(timers_));
-  }
-  void cancel() {
-    const auto kept = shared_from_this();  // the request's handler is the other owner
-    connection_->session().forget(id_);
-    if (done_) done_.fail(detail::exception_of({errc::cancelled, "listing timers was cancelled"}));
-  }
-
-  std::shared_ptr<detail::connection> connection_;
-  std::string owner_prefix_;
-  detail::steady_time deadline_;
-  detail::completion<std::vector<timer_info>> done_;
-  std::uint64_t id_ = 0;
-  std::string after_owner_;
-  std::string after_name_;
-  std::vector<timer_info> timers_;
-};
-
-}  // namespace
+using detail::make_paged_call;
 
 detail::operation<std::vector<timer_info>> client::prepare_list_timers(list_timers_options options) {
-  return {connection_->get_executor(),
-          [through = connection_, prefix = std::string(options.owner_prefix),
-           limit = options.timeout](detail::completion<std::vector<timer_info>> done) {
-            std::make_shared<timer_lister>(through, prefix, limit, std::move(done))->next_page();
-          }};
+  // What the last page ended with: the name that a program sees does not say where its owner ends.
+  struct cursor {
+    std::string owner;
+    std::string name;
+  };
+  const auto after = std::make_shared<cursor>();
+  return make_paged_call<std::vector<timer_info>>(
+      connection_, "listing timers", options.timeout,
+      [after, prefix = std::string(options.owner_prefix)](detail::session& session, std::uint64_t id,
+                                                          const std::vector<timer_info>&) {
+        return session.encode(id, [&](flatbuffers::FlatBufferBuilder& to) {
+          const auto of = to.CreateString(prefix);
+          const auto owner = to.CreateString(after->owner);
+          return wire::CreateListTimers(to, of, owner, to.CreateString(after->name), 0);
+        });
+      },
+      [after](const incoming_frame& answer, std::vector<timer_info>& timers) -> result<bool> {
+        const auto* ok = answer.header->body_as_ListTimersOk();
+        if (ok == nullptr) return detail::unexpected_answer("expected ListTimersOk");
+        for (const auto* one : protocol::each(ok->timers())) {
+          *after = {std::string(protocol::text(one->owner())), std::string(protocol::text(one->name()))};
+          timers.push_back({after->owner.empty() ? after->name : after->owner + "/" + after->name,
+                            timestamp(milliseconds(one->due_ms())), std::string(protocol::text(one->topic())),
+                            partition_id(one->partition()), one->batch_bytes()});
+        }
+        return ok->more() && !protocol::each(ok->timers()).empty();
+      });
 }
 
 // A commit of one record.

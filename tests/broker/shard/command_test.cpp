@@ -53,6 +53,7 @@ std::vector<command> one_of_each() {
                      std::nullopt,
                      {},
                      0,
+                     {},
                      {{timer_change::kind::cancel, {"owner", "name"}, {}, true},
                       {timer_change::kind::move, {"", std::string("n\0", 2)}, some_time, false}}},
       expire_committers_command{some_time, producer_id(1), producer_id(2)},
