@@ -1,9 +1,9 @@
 # What `cmake --install` lays down: the programs, their manual pages and completion, and a CMake package, so
-# that an outside project says find_package(skald COMPONENTS client) and links skald::client (or the
-# embedded broker, skald::broker).
+# that an outside project says find_package(skald COMPONENTS client) and links skald::client (or another
+# component: the embedded broker, skald::broker, or a library around the client).
 #
 # Which static libraries belong to the package, and which packages of the system they need, follows from the
-# link graph below client and broker; nobody keeps a list.
+# link graph below the components; nobody keeps a list.
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
@@ -59,14 +59,19 @@ endfunction()
 
 set(skald_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/skald)
 set(skald_installed)
+# What find_package(skald) alone gives: what needs no database. The others are named.
+set(SKALD_DEFAULT_COMPONENTS)
 set(SKALD_COMPONENTS)
-foreach(component IN ITEMS client broker)
-  set(SKALD_DEPENDENCIES_${component})
+set(SKALD_COMPONENT_DEPENDENCIES)
+foreach(component IN ITEMS client broker resilience)
   if(TARGET skald_${component})
     skald_collect_links(${component} skald_${component})
     get_property(libraries GLOBAL PROPERTY SKALD_LIBRARIES_${component})
     get_property(imports GLOBAL PROPERTY SKALD_IMPORTS_${component})
     list(APPEND SKALD_COMPONENTS ${component})
+    if(NOT component MATCHES "_(sqlite|postgresql)$")
+      list(APPEND SKALD_DEFAULT_COMPONENTS ${component})
+    endif()
     list(APPEND skald_installed ${libraries})
     set(lines)
     foreach(imported IN LISTS imports)
@@ -74,7 +79,9 @@ foreach(component IN ITEMS client broker)
       list(APPEND lines "  ${line}")
     endforeach()
     list(REMOVE_DUPLICATES lines)
-    list(JOIN lines "\n" SKALD_DEPENDENCIES_${component})
+    list(JOIN lines "\n" lines)
+    string(APPEND SKALD_COMPONENT_DEPENDENCIES
+      "if(\"${component}\" IN_LIST skald_FIND_COMPONENTS)\n${lines}\n  set(skald_${component}_FOUND TRUE)\nendif()\n")
   endif()
 endforeach()
 list(REMOVE_DUPLICATES skald_installed)

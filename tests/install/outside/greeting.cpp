@@ -1,13 +1,17 @@
-// Publishes a record to the broker at argv[1] and reads it back.
+// Publishes a record to the broker at argv[1], guarded by a breaker, and reads it back.
 #include <iostream>
 
 #include <skald/blocking_client.hpp>
+#include <skald/resilience/resilience.hpp>
 
 int main(int argc, char** argv) try {
   if (argc != 2) return 2;
   skald::blocking_client broker({.address = argv[1]});
   broker.create_topic("greetings", {.partitions = 1});
+  const skald::resilience::circuit_breaker breaker;
+  auto allowed = breaker.acquire();
   broker.publish("greetings", {.key = "world", .value = "hello"});
+  allowed.succeed();
 
   skald::blocking_subscription greetings = broker.subscribe("greetings", {.from = skald::earliest});
   for (const skald::record& greeting : greetings.receive()) {
