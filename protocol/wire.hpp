@@ -40,6 +40,7 @@ inline constexpr std::size_t selected_max = 65'536;
 // Records of one key, or keys of one partition, in one answer.
 inline constexpr std::size_t keyed_records_max = 16'384;
 inline constexpr std::size_t timers_max = 16'384;  // in one answer, or changed by one commit
+inline constexpr std::size_t filter_headers_max = 16;
 
 // Why a header was refused. With unsupported_version the frame is sound but its message unknown, and `id` is
 // the request's, to be answered with an Error; otherwise the peer is broken, and the id is 0 if unreadable.
@@ -96,6 +97,7 @@ using header_result = boost::system::result<T, header_failure>;
 //   OpenQueueOk       settings
 //   QueueNotice       code is not 0
 //   headers, metadata     at most properties_max elements, each with name
+//   Fetch, Subscribe  a filter has at most filter_headers_max headers, each with name
 //   FetchOk, Delivery     next_offset is 0 or at least offset. With offsets (at most selected_max) there is a
 //                     payload, they rise strictly from offset on, and next_offset is beyond the last of them.
 //                     Whether there are as many as records is for who decodes the payload.

@@ -91,6 +91,9 @@ void deliveries::subscribe(std::uint64_t id, const wire::Subscribe& message) {
   const std::size_t asked = message.delivery_bytes_max();
   added->delivery_bytes_max = asked == 0 ? host_.settings.delivery_bytes_max
                                          : std::min<std::size_t>(asked, host_.settings.delivery_bytes_max);
+  auto filter = read_filter(message.filter());
+  if (!filter) return session_.send_error(id, filter.error().code, filter.error().message);
+  added->filter = *std::move(filter);
   if (!protocol::text(message.group()).empty()) return join_group(id, message, added, *starts);
   subscriptions_.emplace(key, added);
   ++host_.counts.subscriptions;
@@ -195,7 +198,7 @@ void deliveries::sought(const weak& which, const pending_request& request, std::
   for (const resolved_start& start : topics.starts) {
     cursor* const at = of->find({start.topic, start.partition});
     if (at == nullptr) continue;  // it has left meanwhile
-    at->next = start.at;
+    at->next = at->told = start.at;
     ++at->visit;
     at->forget_plan();
     at->waiting.reset();

@@ -6,6 +6,10 @@
 // so a slow subscriber costs a bounded amount of memory and nobody else's time. A partition without anything
 // to read waits at the shard, and what comes back from there is already the plan of what to read.
 //
+// With a filter, what is read is gone through here, and only what matches travels and uses credit. Where
+// there is nothing for long, the subscriber is told how far that was: at once when a partition has been gone
+// through to its end, otherwise about once a second.
+//
 // Runs on the session's reactor.
 #pragma once
 
@@ -87,6 +91,15 @@ class deliveries {
   void plan_failed(const shared& which, cursor& at, const shard::read_plan& plan);
   void read(const shared& which, cursor& at);
   void deliver(const shared& which, cursor& at, const shared_plan& plan, const batch_run& run, slice bytes);
+  // filtered_delivery.cpp
+  void deliver_filtered(const shared& which, cursor& at, const shared_plan& plan, const batch_run& run,
+                        const slice& bytes);
+  void tell_progress(const subscription& which, cursor& at);
+  void pump_later();
+  // delivery_pump.cpp
+  void send(subscription& which, cursor& at, const shard::read_plan& plan, offset next,
+            selected_records what);
+  void advance(const shared& which, cursor& at, const shared_plan& plan, offset next);
   void read_failed(const shared& which, const cursor& at, std::error_code failed);
 
   session& session_;
@@ -95,7 +108,9 @@ class deliveries {
   std::deque<shared> runnable_;  // with a partition ready and credit left; in the order of their turns
   std::size_t partitions_ = 0;
   std::size_t bytes_being_read_ = 0;
+  std::size_t bytes_filtered_ = 0;  // since the last pump() began
   bool pumping_ = false;
+  bool pumping_later_ = false;
 };
 
 }  // namespace skald::server

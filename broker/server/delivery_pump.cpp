@@ -11,6 +11,13 @@
 
 namespace skald::server {
 
+namespace {
+
+// Then others on this reactor get their turn: going through records takes time, whether any match or not.
+constexpr std::size_t filtered_bytes_per_turn = 1u << 20;
+
+}  // namespace
+
 std::weak_ptr<deliveries::cursor> deliveries::held(const subscription& which, const cursor& at) {
   return which.cursors.at(at.of);
 }
@@ -31,7 +38,12 @@ void deliveries::runnable(const shared& which) {
 void deliveries::pump() {
   if (pumping_) return;  // what this runs may make others runnable
   pumping_ = true;
+  bytes_filtered_ = 0;
   while (!runnable_.empty() && session_.has_output_room(bytes_being_read_)) {
+    if (bytes_filtered_ >= filtered_bytes_per_turn) {
+      pump_later();
+      break;
+    }
     const shared which = std::move(runnable_.front());
     runnable_.pop_front();
     which->queued = false;
@@ -83,11 +95,7 @@ void deliveries::planned(const shared& which, cursor& at, shared_plan plan) {
 }
 
 void deliveries::pass_over(const shared& which, cursor& at, const shard::read_plan& plan) {
-  session_.send(0, [&](auto& builder) {
-    return wire::CreateDelivery(builder, which->id, which->seek, at.of.partition.value(), at.next.value(),
-                                plan.high_watermark.value(), plan.log_start.value(), 0, plan.next.value(),
-                                at.of.topic.value());
-  });
+  send(*which, at, plan, plan.next, {});
   at.next = plan.next;
   ready(which, at);
 }
@@ -111,13 +119,14 @@ void deliveries::plan_failed(const shared& which, cursor& at, const shard::read_
         builder, which->id, static_cast<std::uint16_t>(errc::offset_out_of_range), message, false,
         at.of.partition.value(), at.next.value(), plan.log_start.value(), at.of.topic.value());
   });
-  at.next = plan.log_start;
+  at.next = at.told = plan.log_start;
   ready(which, at);
 }
 
 void deliveries::read(const shared& which, cursor& at) {
-  std::size_t bytes_max =
-      std::min<std::size_t>(which->delivery_bytes_max, static_cast<std::size_t>(which->credit));
+  std::size_t bytes_max = which->filter ? which->delivery_bytes_max
+                                        : std::min<std::size_t>(which->delivery_bytes_max,
+                                                                static_cast<std::size_t>(which->credit));
   // With the budget used up, everyone still moves, in small steps.
   constexpr std::size_t frugal_bytes = 64u << 10;
   if (!host_.reader.memory().has_room()) bytes_max = std::min(bytes_max, frugal_bytes);
@@ -153,21 +162,34 @@ void deliveries::read(const shared& which, cursor& at) {
 
 void deliveries::deliver(const shared& which, cursor& at, const shared_plan& plan, const batch_run& run,
                          slice bytes) {
-  const shard::stored_batch& last = plan->batches[run.first + run.count - 1];
+  if (which->filter) return deliver_filtered(which, at, plan, run, bytes);
   const offset next = after(*plan, run);
-  which->credit -= static_cast<std::int64_t>(bytes.size());
+  send(*which, at, *plan, next, {std::move(bytes), {}});
+  advance(which, at, plan, next);
+}
+
+void deliveries::send(subscription& which, cursor& at, const shard::read_plan& plan, offset next,
+                      selected_records what) {
+  which.credit -= static_cast<std::int64_t>(what.payload.size());
   session_.send(
       0,
       [&](auto& builder) {
-        return wire::CreateDelivery(builder, which->id, which->seek, at.of.partition.value(), at.next.value(),
-                                    plan->high_watermark.value(), plan->log_start.value(), 0,
-                                    next == last.base_offset + last.records ? 0 : next.value(),
-                                    at.of.topic.value());
+        const auto offsets = what.offsets.empty() ? 0 : builder.CreateVector(what.offsets);
+        return wire::CreateDelivery(builder, which.id, which.seek, at.of.partition.value(), at.next.value(),
+                                    plan.high_watermark.value(), plan.log_start.value(), offsets,
+                                    next.value(), at.of.topic.value());
       },
-      std::move(bytes));
+      std::move(what.payload));
+  at.told = next;
+}
+
+void deliveries::advance(const shared& which, cursor& at, const shared_plan& plan, offset next) {
   at.next = next;
   if (at.plan == plan) {
-    at.plan_next = run.first + run.count;
+    const auto& batches = plan->batches;
+    while (at.has_batches() && batches[at.plan_next].base_offset + batches[at.plan_next].records <= next) {
+      ++at.plan_next;
+    }
     at.plan_used = true;
     if (!at.has_batches()) at.forget_plan();
   }
@@ -184,6 +206,7 @@ void deliveries::sweep() {
   for (const auto& [id, one] : subscriptions_) {
     for (const auto& [of, at] : one->cursors) {
       if (at->plan && !std::exchange(at->plan_used, false)) at->forget_plan();
+      if (one->filter && session_.has_output_room(0)) tell_progress(*one, *at);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/server/handlers/handlers.hpp"
+#include "broker/server/record_filter.hpp"
 #include "broker/server/session.hpp"
 #include "skald/protocol/topic_pattern.hpp"
 
@@ -18,6 +19,7 @@ struct fetches::fetch {
   shard::shard::partition_ref of;
   offset from;
   offset next;  // nothing before it is to be read, though it is not before `from`
+  std::optional<record_filter> filter;
   std::size_t bytes_min = 0;
   std::size_t bytes_max = 0;
   clock::time_point deadline;
@@ -42,13 +44,16 @@ auto fetches::later(const shared& which, Then then) {
 void fetches::begin(const pending_request& request, const wire::Fetch& message) {
   if (protocol::is_pattern(protocol::text(message.topic())))
     return request.fail(errc::invalid_topic_name, "a fetch reads one topic; subscribe to a pattern instead");
+  auto filter = read_filter(message.filter());
+  if (!filter) return request.fail(filter.error().code, filter.error().message);
   const auto added = std::make_shared<fetch>();
+  added->filter = *std::move(filter);
   added->number = ++last_;
   added->request = request;
   added->from = added->next = offset(message.offset());
   const std::size_t limit = host_.settings.fetch_bytes_max;
   added->bytes_max = message.bytes_max() == 0 ? limit : std::min<std::size_t>(message.bytes_max(), limit);
-  added->bytes_min = std::min<std::size_t>(message.bytes_min(), added->bytes_max);
+  added->bytes_min = std::min<std::size_t>(message.bytes_min(), added->filter ? 1 : added->bytes_max);
   constexpr std::uint32_t wait_ms_max = 10 * 60 * 1000;
   added->deadline = host_.now() + std::chrono::milliseconds(std::min(message.wait_ms(), wait_ms_max));
   under_way_.emplace(added->number, added);
@@ -115,7 +120,6 @@ void fetches::read(const shared& which) {
   const shard::read_plan& plan = *which->plan;
   if (plan.batches.empty()) return answer(which, {});
   const batch_run run = choose_run(plan, 0, which->bytes_max);
-  which->next = after(plan, run);
   const auto read = host_.reader.read(
       which->plan, run,
       [session = session_.weak_from_this(), which, run](std::error_code failed, slice bytes) {
@@ -125,7 +129,7 @@ void fetches::read(const shared& which) {
         self.bytes_being_read_ -= run.bytes;
         if (!which->done) {
           failed ? self.fail(which, errc::storage_error, failed.message())
-                 : self.answer(which, std::move(bytes));
+                 : self.found(which, run, std::move(bytes));
         }
         self.pump();
       });
@@ -134,21 +138,35 @@ void fetches::read(const shared& which) {
   } else if (read->failed) {
     fail(which, errc::storage_error, fmt::format("cannot read the batches: {}", read->failed.message()));
   } else {
-    answer(which, read->bytes);
+    found(which, run, std::move(read->bytes));
   }
 }
 
-void fetches::answer(const shared& which, slice bytes) {
+void fetches::found(const shared& which, const batch_run& run, slice bytes) {
+  if (!which->filter) {
+    which->next = after(*which->plan, run);
+    return answer(which, {std::move(bytes), {}});
+  }
+  auto [what, next] = filter_run(*which->filter, host_.selection, *which->plan, run, bytes, which->next,
+                                 which->bytes_max, host_.reader.memory());
+  which->next = next;
+  if (!what.payload.empty() || which->deadline <= host_.now()) return answer(which, std::move(what));
+  which->due = false;
+  plan(which);  // what comes later may match
+}
+
+void fetches::answer(const shared& which, selected_records what) {
   which->done = true;
   under_way_.erase(which->number);
   const shared_plan plan = std::move(which->plan);
   which->request.answer(
       [&](auto& builder) {
+        const auto offsets = what.offsets.empty() ? 0 : builder.CreateVector(what.offsets);
         return wire::CreateFetchOk(builder, which->from.value(), plan->high_watermark.value(),
-                                   plan->log_start.value(), 0,
+                                   plan->log_start.value(), offsets,
                                    which->next > which->from ? which->next.value() : 0);
       },
-      std::move(bytes));
+      std::move(what.payload));
 }
 
 void fetches::fail(const shared& which, errc code, std::string_view why) {

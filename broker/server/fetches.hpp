@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "broker/server/host.hpp"
+#include "broker/server/record_selection.hpp"
 
 namespace skald::server {
 
@@ -46,7 +47,8 @@ class fetches {
   void wait_for_more(const shared& which, offset beyond);
   void answer_due(const shared& which);
   void read(const shared& which);
-  void answer(const shared& which, slice bytes);
+  void found(const shared& which, const batch_run& run, slice bytes);
+  void answer(const shared& which, selected_records what);
   void fail(const shared& which, errc code, std::string_view why);
   void arm(clock::time_point deadline);
   void expire();

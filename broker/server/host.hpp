@@ -10,6 +10,7 @@
 #include "broker/server/block_pool.hpp"
 #include "broker/server/plan_reader.hpp"
 #include "broker/server/queue_port.hpp"
+#include "broker/server/record_selection.hpp"
 #include "broker/server/service_port.hpp"
 #include "broker/server/settings.hpp"
 #include "broker/server/shard_port.hpp"
@@ -49,6 +50,7 @@ struct session_host {
   protocol::header_reader headers = {};
   protocol::frame_writer writer = {};
   protocol::batch_decoder decoder = {};
+  record_selection selection = {};
 };
 
 }  // namespace skald::server

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -13,13 +14,14 @@
 #include <vector>
 
 #include "broker/server/deliveries.hpp"
+#include "broker/server/record_filter.hpp"
 #include "skald/protocol/topic_pattern.hpp"
 
 namespace skald::server {
 
 // What is under way for a cursor holds it weakly: its partition may leave meanwhile.
 struct deliveries::cursor {
-  cursor(shard::shard::partition_ref following, offset from) : of(following), next(from) {}
+  cursor(shard::shard::partition_ref following, offset from) : of(following), next(from), told(from) {}
 
   const shard::shard::partition_ref of;
   offset next;                // the first record to deliver
@@ -29,6 +31,11 @@ struct deliveries::cursor {
   shared_plan plan;           // what lies from `next` on, when known
   std::size_t plan_next = 0;  // the first batch of the plan that was not sent
   wait_token waiting;         // at the shard, for a plan
+  // What the subscriber knows of the place, where there is a filter.
+  offset told;  // nothing before it is still to come
+  std::chrono::steady_clock::time_point progress_told_at{};
+  offset high_watermark;  // as of the last plan
+  offset log_start;
 
   bool has_batches() const { return plan && plan_next < plan->batches.size(); }
   void forget_plan() { plan.reset(), plan_next = 0; }
@@ -61,6 +68,7 @@ struct deliveries::subscription {
   std::vector<shard::topic_change> missed;  // while it was being opened
   std::int64_t credit = 0;
   std::size_t delivery_bytes_max = 0;
+  std::optional<record_filter> filter;
   std::uint32_t seek = 0;
   std::map<shard::shard::partition_ref, std::shared_ptr<cursor>> cursors;
   std::unique_ptr<member_state> member;  // null unless of a group

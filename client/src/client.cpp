@@ -10,6 +10,7 @@
 #include "client/src/received.hpp"
 #include "client/src/requests.hpp"
 #include "client/src/subscriber.hpp"
+#include "client/src/subscription_filter.hpp"
 #include "client/src/topic_codec.hpp"
 
 namespace skald {
@@ -124,9 +125,10 @@ detail::operation<records> client::prepare_fetch(std::string_view topic, partiti
   return make_call<records>(
       connection_, about("fetching from", topic), on_loss::repeat, limit,
       [&](FlatBufferBuilder& builder) {
-        return wire::CreateFetch(builder, builder.CreateString(topic), partition.value(), from.value(),
-                                 options.bytes_max, options.bytes_min,
-                                 static_cast<std::uint32_t>(options.wait.count()));
+        const auto name = builder.CreateString(topic);
+        const auto filter = detail::subscription_filter(options.filter).encode(builder);
+        return wire::CreateFetch(builder, name, partition.value(), from.value(), options.bytes_max,
+                                 options.bytes_min, static_cast<std::uint32_t>(options.wait.count()), filter);
       },
       [name = std::make_shared<const std::string>(topic),
        partition](const incoming_frame& answer) -> result<records> {

@@ -26,6 +26,7 @@ subscriber::subscriber(std::shared_ptr<detail::connection> through, std::string_
                        const subscribe_options& options)
     : connection_(std::move(through)),
       core_(topic, options),
+      filter_(options.filter),
       retry_timer_(connection_->get_executor()),
       group_(options.group),
       instance_(options.instance),
@@ -72,11 +73,12 @@ void subscriber::attach() {
     const auto positions = encode_starts(builder, order.positions);
     const auto group = builder.CreateString(group_);
     const auto instance = builder.CreateString(instance_);
+    const auto filter = filter_.encode(builder);
     return wire::CreateSubscribe(builder, id_, topic, positions, static_cast<wire::Start>(order.start.what()),
                                  order.start.value(), order.credit, core_.delivery_bytes_max(), order.others,
                                  group, instance, member_, epoch_,
                                  static_cast<std::uint32_t>(session_timeout_.count()),
-                                 static_cast<std::uint32_t>(release_timeout_.count()));
+                                 static_cast<std::uint32_t>(release_timeout_.count()), filter);
   });
   session.submit({request_id, std::move(frame), what(), on_loss::fail, false, {}},
                  [weak = weak_from_this(), attempt = ++attempt_](const result<incoming_frame>& answer) {

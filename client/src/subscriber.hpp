@@ -14,6 +14,7 @@
 #include "client/src/connection.hpp"
 #include "client/src/member_positions.hpp"
 #include "client/src/subscriber_core.hpp"
+#include "client/src/subscription_filter.hpp"
 
 namespace skald::detail {
 
@@ -77,6 +78,7 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
 
   std::shared_ptr<detail::connection> connection_;
   subscriber_core core_;
+  subscription_filter filter_;
   asio::steady_timer retry_timer_;
   std::uint64_t id_ = 0;  // of the subscription on this connection; 0: none
   unsigned attempt_ = 0;  // so that answers to an abandoned attempt to attach are ignored

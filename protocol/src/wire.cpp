@@ -183,13 +183,21 @@ complaint check(const wire::ListOffsets& list) {
 complaint check(const wire::ListOffsetsOk& ok) {
   return is_over(ok.offsets(), partitions_max) ? "it lists too many partitions" : nullptr;
 }
+complaint check_filter(const wire::RecordFilter* filter) {
+  if (filter == nullptr) return nullptr;
+  if (is_over(filter->headers(), filter_headers_max)) return "its filter has too many headers";
+  for (const wire::HeaderFilter* header : each(filter->headers()))
+    if (is_missing(header->name())) return "a header of its filter has no name, or one that is too long";
+  return nullptr;
+}
 complaint check(const wire::Fetch& fetch) {
-  return is_missing(fetch.topic()) ? no_topic : nullptr;
+  return is_missing(fetch.topic()) ? no_topic : check_filter(fetch.filter());
 }
 complaint check(const wire::Subscribe& subscribe) {
   if (is_missing(subscribe.topic())) return no_topic;
   if (subscribe.subscription() == 0) return no_subscription;
   if (const complaint wrong = check_start(subscribe.start(), subscribe.value())) return wrong;
+  if (const complaint wrong = check_filter(subscribe.filter())) return wrong;
   return check_starts(subscribe.partitions());
 }
 complaint check(const wire::SubscribeOk& ok) {

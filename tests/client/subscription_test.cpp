@@ -97,6 +97,41 @@ TEST_SUITE("subscription") {
     CHECK(receive(future, 1) == numbers(5, 6));
   }
 
+  TEST_CASE_FIXTURE(subscribing, "a filter goes along on every connection") {
+    server.add_topic("t");
+    std::vector<std::string> seen;
+    server.script = [&](const wire::Frame& frame) {
+      const auto* request = frame.body_as_Subscribe();
+      if (request == nullptr) return action::serve;
+      std::string text;
+      if (const auto* filter = request->filter()) {
+        if (filter->key() != nullptr)
+          text += "key=" + std::string(filter->key()->begin(), filter->key()->end());
+        if (filter->key_prefix() != nullptr)
+          text += " prefix=" + std::to_string(filter->key_prefix()->size());
+        for (const auto* one : protocol::each(filter->headers()))
+          text += " " + std::string(protocol::text(one->name())) + (one->value() != nullptr ? "=" : "") +
+                  std::to_string(protocol::each(one->value()).size());
+      }
+      seen.push_back(text);
+      return action::serve;
+    };
+    auto plain = subscribe({.from = earliest});
+    CHECK(seen == std::vector<std::string>{""});
+    {
+      const std::string key = "a key";
+      const std::array headers{header{"kind", "new"}, header{"none", std::nullopt}};
+      plain = subscribe({.from = earliest, .filter = {.key = key, .key_prefix = "", .headers = headers}});
+    }
+    const std::string filter = "key=a key prefix=0 kind=3 none0";
+    CHECK(seen == std::vector<std::string>{"", filter});
+    server.cut_connections();
+    until([&] { return seen.size() == 3; });
+    CHECK(seen.back() == filter);
+    const std::vector<header> many(17, header{"a", "b"});
+    CHECK(code_of([&] { subscribe({.filter = {.headers = many}}); }) == errc::invalid_request);
+  }
+
   TEST_CASE_FIXTURE(subscribing, "positions, high watermark and lag") {
     server.add_topic("t", 2);
     publish(0, 10, 1);

@@ -29,6 +29,14 @@ void touch_starts(const List* starts) {
   }
 }
 
+void touch_filter(const wire::RecordFilter* filter) {
+  if (filter == nullptr) return;
+  require(each(filter->headers()).size() <= filter_headers_max, "the headers of a filter are capped");
+  for (const wire::HeaderFilter* header : each(filter->headers()))
+    touch(length(header->name()) + each(header->value()).size());
+  touch(each(filter->key()).size() + each(filter->key_prefix()).size());
+}
+
 void touch_offsets(const flatbuffers::Vector<flatbuffers::Offset<wire::PartitionOffset>>* offsets) {
   require(each(offsets).size() <= partitions_max, "a list of offsets is capped");
   for (const wire::PartitionOffset* at : each(offsets)) touch(at->offset());
@@ -265,10 +273,12 @@ void touch_body(const wire::Frame& frame, std::size_t payload_bytes) {
       break;
     case wire::Body::Fetch:
       touch(length(frame.body_as_Fetch()->topic()));
+      touch_filter(frame.body_as_Fetch()->filter());
       break;
     case wire::Body::Subscribe:
       length(frame.body_as_Subscribe()->topic());
       touch_starts(frame.body_as_Subscribe()->partitions());
+      touch_filter(frame.body_as_Subscribe()->filter());
       break;
     case wire::Body::FetchOk:
       touch_reading(*frame.body_as_FetchOk(), payload_bytes);

@@ -383,6 +383,28 @@ TEST_CASE("topics of a subscription have names") {
         "malformed SubscriptionChanged: its subscription is 0");
 }
 
+TEST_CASE("a filter's headers are capped, and have names") {
+  const auto subscribe = [](std::size_t headers, const char* name) {
+    return [=](builder& b) {
+      std::vector<flatbuffers::Offset<wire::HeaderFilter>> list;
+      for (std::size_t i = 0; i < headers; ++i) list.push_back(wire::CreateHeaderFilterDirect(b, name));
+      const auto filter = wire::CreateRecordFilterDirect(b, nullptr, nullptr, &list);
+      const auto topic = b.CreateString("t");
+      wire::SubscribeBuilder message(b);
+      message.add_subscription(1);
+      message.add_topic(topic);
+      message.add_filter(filter);
+      return message.Finish();
+    };
+  };
+  CHECK(complaint(1, subscribe(0, "")) == "");
+  CHECK(complaint(1, subscribe(filter_headers_max, "")) == "");
+  CHECK(complaint(1, subscribe(filter_headers_max + 1, "a")) ==
+        "malformed Subscribe: its filter has too many headers");
+  CHECK(complaint(1, subscribe(1, nullptr)) ==
+        "malformed Subscribe: a header of its filter has no name, or one that is too long");
+}
+
 TEST_CASE("lists of partitions are capped") {
   const auto seek = [](std::size_t partitions) {
     return [partitions](builder& b) {

@@ -352,6 +352,31 @@ TEST_CASE("--no-follow ends with what was there, also when there is nothing") {
   CHECK(contents("empty") == "");
 }
 
+TEST_CASE("the broker sends only what is asked for by key or header") {
+  create_topic("chosen", {"--partitions", "3"});
+  skald({"pub", "chosen", "--key-separator", "|", "-H", "kind=new"}, "eu-1|a\neu-2|b\nus-1|c\neu-1|d\n");
+  skald({"pub", "chosen", "--key-separator", "|", "--compression", "zstd", "-H", "kind=old", "-H", "x=y"},
+        "eu-1|e\nus-1|f\n");
+  const auto chosen = [](arguments more) {
+    arguments all{"sub", "chosen", "--from", "earliest", "--no-follow", "--timeout", "5s"};
+    all.insert(all.end(), more.begin(), more.end());
+    const process_result ended = skald(all);
+    CHECK_MESSAGE(ended.exit_code == 0, ended.errors);
+    std::string values = ended.output;
+    std::erase(values, '\n');
+    std::ranges::sort(values);
+    return values;
+  };
+  CHECK(chosen({"--key", "eu-1"}) == "ade");
+  CHECK(chosen({"--key-prefix", "eu-"}) == "abde");
+  CHECK(chosen({"--header", "kind=old"}) == "ef");
+  CHECK(chosen({"--key-prefix", "us", "-H", "kind=old", "-H", "x=y"}) == "f");
+  CHECK(chosen({"--key", "nobody"}) == "");
+  CHECK(chosen({"-H", "kind=neither"}) == "");
+  CHECK(chosen({"--key", "us-1", "--count", "1"}) == "c");
+  CHECK(skald({"sub", "chosen", "--header", "kind"}).exit_code == 2);
+}
+
 TEST_CASE("durability memory is acknowledged, too") {
   create_topic("memory");
   CHECK(skald({"pub", "memory", "--durability", "memory"}, "a\nb\n").exit_code == 0);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tools/cli/command.hpp"
+#include "tools/cli/header_option.hpp"
 #include "tools/cli/interrupts.hpp"
 #include "tools/cli/moment.hpp"
 #include "tools/cli/output.hpp"
@@ -42,6 +43,9 @@ more. Topics that are created later and match join by themselves, from their fir
 With --group, all who give the same name share the partitions, and what is written is committed: the group goes on
 there, whoever is in it then. --from is where to begin a partition that the group has never had.
 
+Which records (--key, --key-prefix, --header): all that is given must hold. The broker does the choosing, so
+that what does not match does not travel.
+
 Records of one partition come in order; partitions are merged as they come.
 A lost connection is opened again, and reading goes on where it was; standard error says so.
 
@@ -52,6 +56,7 @@ Examples:
   skald sub orders --group billing --from earliest
   skald sub orders --from -15m --partition 0,3 | grep failed
   skald sub orders --from earliest --count 10 --format json | jq .value
+  skald sub orders --key-prefix eu- --header kind=created
   skald sub names --from earliest --no-follow --format '%v\0' | xargs -0 -n1 echo
   skald sub orders --queue billing | ./bill      each record to one of all who do so
 
@@ -62,6 +67,9 @@ struct sub_options {
   std::string topic;
   start_position from = from_latest{};
   std::vector<std::uint32_t> partitions;
+  std::optional<std::string> key;
+  std::optional<std::string> key_prefix;
+  std::vector<std::string> header_texts;
   std::optional<std::uint64_t> count;
   bool follow = true;
   std::optional<record_format> format;
@@ -268,14 +276,18 @@ exit_code subscribe(const global_options& globals, const sub_options& options) {
   std::ranges::sort(partitions);
   partitions.erase(std::ranges::unique(partitions).begin(), partitions.end());
 
+  const std::vector<header> headers = parse_headers("--header", options.header_texts);
+
   std::optional<ends> until;
   if (!options.follow) about_topic(options.topic, [&] { until.emplace(broker, options, partitions); });
   auto opened = about_topic(options.topic, [&] {
-    return broker.subscribe(options.topic, {.from = to_start_point(options.from),
-                                            .partitions = partitions,
-                                            .group = options.group,
-                                            .instance = options.instance,
-                                            .commit = manual});
+    return broker.subscribe(
+        options.topic, {.from = to_start_point(options.from),
+                        .partitions = partitions,
+                        .filter = {.key = options.key, .key_prefix = options.key_prefix, .headers = headers},
+                        .group = options.group,
+                        .instance = options.instance,
+                        .commit = manual});
   });
   {
     const std::lock_guard lock(mutex);
@@ -312,6 +324,12 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
       ->allow_extra_args(false)
       ->check(whole_number(0))
       ->type_name("N");
+  command->add_option("-k,--key", options->key, "Only records with this key")->type_name("KEY");
+  command->add_option("--key-prefix", options->key_prefix, "Only records whose key begins so")
+      ->type_name("PREFIX");
+  command->add_option("-H,--header", options->header_texts, "Only records with this header; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
   command->add_option("-n,--count", options->count, "End after so many records")
       ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
       ->type_name("N");
@@ -337,8 +355,10 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
       ->needs(queue)
       ->type_name("N");
   queue->excludes("--from")->excludes("--partition");
+  queue->excludes("--key")->excludes("--key-prefix")->excludes("--header");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
+    (void)parse_headers("--header", options->header_texts);
     chosen = [&globals, options] {
       sub_options effective = *options;
       if (effective.group.empty() && !effective.instance.empty()) {

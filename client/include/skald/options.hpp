@@ -145,11 +145,22 @@ struct list_offsets_options {
   skald::timeout timeout = {};
 };
 
+// Which records are wanted: all that is given must hold. The others stay at the broker.
+struct record_filter {
+  std::optional<std::string_view> key = {};  // "" is a key
+  std::optional<std::string_view> key_prefix = {};
+  // Of each (at most 16), the record has one with that key and value, among others.
+  std::span<const header> headers = {};
+};
+
 struct fetch_options {
   std::uint32_t bytes_max = 1 << 20;  // a larger first batch comes whole
   std::uint32_t bytes_min = 1;        // the broker waits for that many ...
   milliseconds wait{0};               // ... this long, then answers with what there is
-  skald::timeout timeout = {};        // counted from the end of `wait`
+  // The broker waits for the first that matches, whatever `bytes_min` says. records::end_offset() is where to
+  // go on.
+  record_filter filter = {};
+  skald::timeout timeout = {};  // counted from the end of `wait`
 };
 
 struct request_options {
@@ -205,6 +216,10 @@ struct subscribe_options {
   std::span<const partition_start> positions = {};
   // How much the broker may send ahead of receive(): the most memory that waits here to be received.
   std::uint64_t credit_bytes = 8 << 20;
+  // For what does not match it no bytes travel and no credit is used. Now and then a delivery without records
+  // says how far there was nothing that does. A key and a prefix that exclude each other, and more than 64
+  // KiB, are invalid_request.
+  record_filter filter = {};
   // The most that one receive() gives; a larger single batch comes whole.
   std::uint32_t delivery_bytes_max = 1 << 20;
   skald::timeout timeout = {};

@@ -52,6 +52,9 @@ struct partition_position {
 // was not done. close(), leave() and destruction leave the group at once; a static member stays one for its
 // session timeout.
 //
+// A delivery may have no records: it reports a gap (records::gap()), or how far there was nothing for a
+// subscription with a filter (records::end_offset()).
+//
 // Flow. The broker sends ahead as many bytes as subscribe_options::credit_bytes; receiving a delivery grants
 // as many new ones. A slow receiver costs this much memory and nobody else anything.
 //

@@ -24,7 +24,7 @@ _skald() {
   local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes'
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
     --durability --timestamp --delay --at --ttl --timer'
-  local sub_options='--from -p --partition -n --count --follow --no-follow --format
+  local sub_options='--from -p --partition -k --key --key-prefix -H --header -n --count --follow --no-follow --format
     --group --instance --queue --create --prefetch'
   local serve_options='--concurrency --instance --label -m --metadata'
   local queue_setting_options='--lease --max-attempts --backoff-min --backoff-max --ordered-by-key --dead-letter'
@@ -44,8 +44,8 @@ _skald() {
           ((index += 2))
         fi
         ;;
-      --timeout | --output | -f | --file | --input | -k | --key | --key-separator | -H | --header | -p | \
-        --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
+      --timeout | --output | -f | --file | --input | -k | --key | --key-separator | --key-prefix | -H | --header | \
+        -p | --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
@@ -83,9 +83,9 @@ _skald() {
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
     --dead-letter) COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current")); return ;;
-    -b | --broker | --timeout | -k | --key | --key-separator | -H | --header | -p | --partition | --timestamp | \
-      -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | --prefix | \
-      -H | --header | --concurrency | --instance | --label | -m | --metadata | \
+    -b | --broker | --timeout | -k | --key | --key-separator | --key-prefix | -H | --header | -p | --partition | \
+      --timestamp | -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | \
+      --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
       --delay | --at | --ttl | --timer)
       return
