@@ -47,6 +47,7 @@ void queue_dispatcher::feed(partition_id p, offset end, std::span<const std::uin
   assert(!settings_.ordered_by_key || keys.size() == end - of.fed_end);
   unread_ += end - of.fed_end;
   of.fed_end = end;
+  of.knows_next = false;
   if (settings_.ordered_by_key) of.keys.insert(of.keys.end(), keys.begin(), keys.end());
   offer(p);
 }
@@ -193,7 +194,7 @@ std::optional<queue_dispatcher::item> queue_dispatcher::take_ordered(partition_s
 
 // ---- what the history knows ahead of the cursor ----
 
-// Nothing new comes up there: only what was given out gets a history.
+// Nothing new comes up there by itself: only what was given out gets a history.
 const std::optional<known_range>& queue_dispatcher::next_known(partition_state& of, partition_id p) {
   if (!of.knows_next) {
     of.next_known = history_.next(p, of.cursor);

@@ -138,8 +138,8 @@ class queue_dispatcher {
   offset cursor(partition_id partition) const { return at(partition).cursor; }
   // Where the records begin that feed() is to bring next.
   offset read_from(partition_id partition);
-  // The records from read_from() to `end` can be given out. `keys` are their keys' hashes, 0 for none; left
-  // out for queues that are not ordered.
+  // The records from read_from() to `end` can be given out, but for those that the history says are settled:
+  // it is asked again. `keys` are their keys' hashes, 0 for none; left out for queues that are not ordered.
   void feed(partition_id partition, offset end, std::span<const std::uint64_t> keys = {});
   // Forgets what was fed and is unread: it will have to be fed again.
   void unfeed(partition_id partition);

@@ -164,6 +164,12 @@ known_range active_queue::known(partition_id p, offset first, const state::queue
 
 std::optional<known_range> active_queue::next(partition_id p, offset from) {
   const auto found = host_.shard->queues().next_range({id_, p}, from);
+  auto& gaps = partitions_[p.value()].gaps;
+  while (!gaps.empty() && gaps.front().second <= from) gaps.pop_front();
+  if (!gaps.empty() && (!found || gaps.front().first < found->first)) {
+    return known_range{
+        .partition = p, .first = gaps.front().first, .end = gaps.front().second, .settled = true};
+  }
   return found ? std::optional(known(p, found->first, found->second)) : std::nullopt;
 }
 

@@ -75,6 +75,7 @@ class active_queue final : public std::enable_shared_from_this<active_queue>, de
     std::unique_ptr<watch> waiting;  // for the first record to be fed
     bool reading = false;
     std::deque<std::shared_ptr<stored_records>> window;  // fed, and not all leased
+    std::deque<std::pair<offset, offset>> gaps;          // fed, and compacted away
   };
   struct consumer {
     queue_told told;
@@ -96,6 +97,8 @@ class active_queue final : public std::enable_shared_from_this<active_queue>, de
   bool read_more();
   bool read(partition_id p);
   bool feed(partition_id p, fetched_records found);
+  // What compaction has taken is settled, as if somebody had done it.
+  void settle_gaps(partition_id p, const std::vector<std::pair<offset, offset>>& gaps);
   void read_failed(partition_id p, const fetched_records& found);
   void wait_for_records(partition_id p, offset from);
 

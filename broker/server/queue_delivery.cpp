@@ -98,17 +98,41 @@ bool active_queue::read(partition_id p) {
 bool active_queue::feed(partition_id p, fetched_records found) {
   if (found.why) return read_failed(p, found), false;
   const offset from = dispatcher_->read_from(p);
-  if (found.batches.empty()) return wait_for_records(p, from), false;
+  if (found.batches.empty() && found.next <= from) return wait_for_records(p, from), false;
   partition_state& of = partitions_[p.value()];
   std::vector<std::uint64_t> keys;
+  std::vector<std::pair<offset, offset>> gaps;
+  offset fed = from;
   for (auto& batch : found.batches) {
     if (batch->end() <= from) continue;  // purged meanwhile
-    if (row_.settings.ordered_by_key) batch->hash_keys(from, keys);
+    batch->collect_gaps(fed, gaps);
+    if (row_.settings.ordered_by_key) {
+      if (batch->first() > fed) keys.resize(keys.size() + (batch->first() - fed));
+      batch->hash_keys(from, keys);
+    }
+    fed = batch->end();
     of.window.push_back(std::move(batch));
   }
-  if (of.window.empty() || of.window.back()->end() <= from) return true;  // read on
-  dispatcher_->feed(p, of.window.back()->end(), keys);
+  if (found.next > fed) {
+    gaps.emplace_back(fed, found.next);
+    if (row_.settings.ordered_by_key) keys.resize(keys.size() + (found.next - fed));
+    fed = found.next;
+  }
+  if (fed == from) return true;  // read on
+  if (!gaps.empty()) settle_gaps(p, gaps);
+  dispatcher_->feed(p, fed, keys);
   return true;
+}
+
+void active_queue::settle_gaps(partition_id p, const std::vector<std::pair<offset, offset>>& gaps) {
+  auto& known = partitions_[p.value()].gaps;
+  shard::settle_command settle;
+  for (const auto& [first, end] : gaps) {
+    if (known.empty() || first >= known.back().second) known.emplace_back(first, end);
+    settle.settled.push_back({id_, p, first, end});
+  }
+  // Whoever reads here next does it again if this fails.
+  host_.shard->settle(std::move(settle), [](const shard::failure&) {});
 }
 
 void active_queue::read_failed(partition_id p, const fetched_records& found) {

@@ -10,6 +10,7 @@ namespace {
 fetched_records decode(const shard::read_plan& plan, const batch_run& run, const slice& bytes) {
   fetched_records found;
   found.log_start = plan.log_start;
+  found.next = after(plan, run);
   std::size_t position = 0;
   for (std::size_t i = run.first; i < run.first + run.count; ++i) {
     const std::size_t size = plan.batches[i].at.bytes;
@@ -43,7 +44,7 @@ std::optional<fetched_records> fetch_records(queue_host& from_host, partition_re
   // A queue settles every record, so that none may be missing; its records do not expire.
   auto plan = std::make_shared<const shard::read_plan>(from_host.shard->plan_read(
       of, from, std::max<std::size_t>(bytes_max, 1), shard::shard::expired::included));
-  if (plan->why || plan->batches.empty()) return fetched_records{plan->why, plan->log_start, {}};
+  if (plan->why || plan->batches.empty()) return fetched_records{plan->why, plan->log_start, {}, plan->next};
   const batch_run run = choose_run(*plan, 0, bytes_max);
   auto read = from_host.reader->read(
       plan, run, [plan, run, later = std::move(later)](std::error_code failed, slice bytes) {

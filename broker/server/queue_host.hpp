@@ -42,8 +42,9 @@ inline constexpr std::string_view dead_queue_name = "dead";
 
 struct fetched_records {
   shard::failure why;
-  offset log_start;                                      // of the partition
-  std::vector<std::shared_ptr<stored_records>> batches;  // none: there are no records from there on yet
+  offset log_start;  // of the partition
+  std::vector<std::shared_ptr<stored_records>> batches;
+  offset next;  // these are all the records up to there
 };
 using fetched = std::function<void(fetched_records)>;
 

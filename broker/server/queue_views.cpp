@@ -103,6 +103,10 @@ queue_peek pick(const queue_host& host, const state::queue_partition_key& of, of
       at = history->end;
       continue;
     }
+    if (!batch.holds(at)) {  // compaction has taken it
+      at = batch.first_from(at);
+      continue;
+    }
     peeked_record record;
     record.at = at;
     if (history != nullptr) {
@@ -140,9 +144,13 @@ void queue_service::peek(const queue_name& name, partition_id partition, offset 
   if (at >= info->end) return tell({.why = {}, .records = {}, .batch = {}, .next = at, .more = false});
 
   const auto look = [this, key, of, at, limit, tell = std::move(tell)](const fetched_records& seen) {
-    if (seen.why || seen.batches.empty())
-      return tell({.why = seen.why, .records = {}, .batch = {}, .next = at});
-    queue_peek picked = pick(host_, key, at, limit, *seen.batches.front());
+    if (seen.why) return tell({.why = seen.why, .records = {}, .batch = {}, .next = at});
+    queue_peek picked;
+    if (seen.batches.empty()) {
+      picked.next = std::max(at, seen.next);
+    } else {
+      picked = pick(host_, key, at, limit, *seen.batches.front());
+    }
     const auto now = host_.shard->partition(of);
     picked.more = now && picked.next < now->end;
     tell(std::move(picked));

@@ -39,7 +39,8 @@ void record_mover::step() {
 }
 
 void record_mover::take(fetched_records found) {
-  if (!found.why && found.batches.empty())
+  const bool missing = found.batches.empty() || !found.batches.front()->holds(left_[next_].first);
+  if (!found.why && missing)
     found.why = {errc::offset_out_of_range,
                  "there is no record at offset " + std::to_string(left_[next_].first.value()) + " to move"};
   if (found.why) return finished_(found.why);

@@ -27,6 +27,7 @@ void record_selection::begin(offset from, const selection_limits& limits) {
 result<protocol::record_range> record_selection::decode(const protocol::batch_view& batch) {
   protocol::batch_limits limits;
   limits.batch_bytes_max = std::max(limits.batch_bytes_max, batch.size());
+  limits.offset_gaps = true;
   auto records = decoder_.check(batch, limits);
   if (!records) {
     return failure{records.error().code, fmt::format("the batch at offset {} cannot be trusted: {}",

@@ -57,7 +57,8 @@ struct search : std::enable_shared_from_this<search> {
       if (later != records->end()) {
         found.starts[i].at = later->offset;
       } else {
-        found.starts[i].at = start.at + records->size();
+        const shard::stored_batch& batch = start.look_inside->batches.front();
+        found.starts[i].at = batch.base_offset + batch.records;
       }
     }
     finish_one();
@@ -68,6 +69,7 @@ struct search : std::enable_shared_from_this<search> {
     if (!batch) return batch.error();
     protocol::batch_limits limits;
     limits.batch_bytes_max = bytes.size();
+    limits.offset_gaps = true;
     return host.decoder.check(*batch, limits);
   }
 

@@ -104,15 +104,19 @@ any_offset write(FlatBufferBuilder& to, const fire_command& c) {
 any_offset write(FlatBufferBuilder& to, const create_topic_command& c) {
   const topic_settings& with = c.settings;
   const auto name = to.CreateString(c.name);
-  const auto settings =
-      fb::CreateSettings(to, with.partitions, with.retention_bytes, with.retention_ms, with.bytes_max,
-                         with.record_bytes_max, with.batch_bytes_max, static_cast<std::uint8_t>(with.index));
+  const auto settings = fb::CreateSettings(
+      to, with.partitions, with.retention_bytes, with.retention_ms, with.bytes_max, with.record_bytes_max,
+      with.batch_bytes_max, static_cast<std::uint8_t>(with.index), static_cast<std::uint8_t>(with.cleanup),
+      with.compact_after_ms, with.keep_tombstones_ms);
   return as_any(fb::CreateCreateTopic(to, name, settings, c.if_absent, ms(c.now), c.partitions_max));
 }
 any_offset write(FlatBufferBuilder& to, const alter_topic_command& c) {
   const topic_changes& of = c.changes;
+  std::optional<std::uint8_t> cleanup;
+  if (of.cleanup) cleanup = static_cast<std::uint8_t>(*of.cleanup);
   const auto changes = fb::CreateChanges(to, of.partitions, of.retention_bytes, of.retention_ms, of.bytes_max,
-                                         of.record_bytes_max, of.batch_bytes_max);
+                                         of.record_bytes_max, of.batch_bytes_max, cleanup,
+                                         of.compact_after_ms, of.keep_tombstones_ms);
   return as_any(fb::CreateAlterTopic(to, c.topic.value(), changes, c.partitions_max));
 }
 any_offset write(FlatBufferBuilder& to, const delete_topic_command& c) {
@@ -194,6 +198,16 @@ any_offset write(FlatBufferBuilder& to, const unpark_queue_command& c) {
 }
 any_offset write(FlatBufferBuilder& to, const purge_queue_command& c) {
   return as_any(fb::CreatePurgeQueue(to, c.queue.value()));
+}
+any_offset write(FlatBufferBuilder& to, const compacted_command& c) {
+  return as_any(fb::CreateCompacted(to, c.batch.of.topic.value(), c.batch.of.partition.value(),
+                                    c.batch.base.value(), c.batch_bytes, c.from.segment.value(),
+                                    c.from.position, to.CreateVector(c.kept), ms(c.newest)));
+}
+any_offset write(FlatBufferBuilder& to, const expire_tombstones_command& c) {
+  const auto keys = to.CreateVectorOfStrings(c.keys);
+  return as_any(
+      fb::CreateExpireTombstones(to, c.of.topic.value(), c.of.partition.value(), ms(c.cutoff), keys));
 }
 
 // ---- reading ----
@@ -280,20 +294,28 @@ create_topic_command read(const fb::CreateTopic& t) {
                        .bytes_max = s.bytes_max(),
                        .record_bytes_max = s.record_bytes_max(),
                        .batch_bytes_max = s.batch_bytes_max(),
-                       .index = static_cast<state::topic_index>(s.index())},
+                       .index = static_cast<state::topic_index>(s.index()),
+                       .cleanup = static_cast<state::topic_cleanup>(s.cleanup()),
+                       .compact_after_ms = s.compact_after_ms(),
+                       .keep_tombstones_ms = s.keep_tombstones_ms()},
           .if_absent = t.if_absent(),
           .now = at_ms(t.now_ms()),
           .partitions_max = t.partitions_max()};
 }
 alter_topic_command read(const fb::AlterTopic& t) {
   const fb::Changes& c = *t.changes();
+  std::optional<topic_cleanup> cleanup;
+  if (const auto given = c.cleanup()) cleanup = static_cast<topic_cleanup>(*given);
   return {.topic = topic_id(t.topic()),
           .changes = {.partitions = c.partitions(),
                       .retention_bytes = c.retention_bytes(),
                       .retention_ms = c.retention_ms(),
                       .bytes_max = c.bytes_max(),
                       .record_bytes_max = c.record_bytes_max(),
-                      .batch_bytes_max = c.batch_bytes_max()},
+                      .batch_bytes_max = c.batch_bytes_max(),
+                      .cleanup = cleanup,
+                      .compact_after_ms = c.compact_after_ms(),
+                      .keep_tombstones_ms = c.keep_tombstones_ms()},
           .partitions_max = t.partitions_max()};
 }
 delete_topic_command read(const fb::DeleteTopic& t) {
@@ -376,6 +398,22 @@ purge_queue_command read(const fb::PurgeQueue& t) {
   return {queue_id(t.queue())};
 }
 
+compacted_command read(const fb::Compacted& t) {
+  compacted_command compacted{{partition_of(t), offset(t.base_offset())},
+                              t.batch_bytes(),
+                              {journal::generation(t.from_segment()), t.from_position()},
+                              {},
+                              at_ms(t.timestamp_max())};
+  if (t.kept() != nullptr) compacted.kept.assign(t.kept()->begin(), t.kept()->end());
+  return compacted;
+}
+expire_tombstones_command read(const fb::ExpireTombstones& t) {
+  expire_tombstones_command expire{partition_of(t), at_ms(t.cutoff_ms()), {}};
+  if (t.keys() != nullptr)
+    for (const flatbuffers::String* key : *t.keys()) expire.keys.push_back(key->str());
+  return expire;
+}
+
 [[noreturn]] void corrupt() {
   throw error(errc::storage_corrupt, "a journal entry with a valid checksum holds no valid command");
 }
@@ -420,6 +458,10 @@ command read(const fb::Entry& entry) {
       return read(*entry.command_as_PurgeQueue());
     case fb::Command::Fire:
       return read(*entry.command_as_Fire());
+    case fb::Command::Compacted:
+      return read(*entry.command_as_Compacted());
+    case fb::Command::ExpireTombstones:
+      return read(*entry.command_as_ExpireTombstones());
     case fb::Command::NONE:
       corrupt();
   }

@@ -114,12 +114,27 @@ struct relocated_command {
   state::place_key from;
 };
 
-using command =
-    std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
-                 init_producer_command, trim_command, expire_producers_command, relocated_command,
-                 commit_command, expire_committers_command, commit_positions_command, delete_group_command,
-                 create_queue_command, alter_queue_command, delete_queue_command, settle_command,
-                 unpark_queue_command, purge_queue_command, fire_command>;
+// This node wrote a batch anew with some of its records; none: it is let go of.
+struct compacted_command {
+  state::batch_key batch;
+  std::uint32_t batch_bytes = 0;
+  state::place_key from;
+  std::vector<std::uint32_t> kept;  // offset deltas
+  timestamp newest;                 // of the records kept
+};
+// Those of the keys whose newest record is a tombstone from before `cutoff`.
+struct expire_tombstones_command {
+  state::partition_key of;
+  timestamp cutoff;
+  std::vector<std::string> keys;
+};
+
+using command = std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
+                             init_producer_command, trim_command, expire_producers_command, relocated_command,
+                             commit_command, expire_committers_command, commit_positions_command,
+                             delete_group_command, create_queue_command, alter_queue_command,
+                             delete_queue_command, settle_command, unpark_queue_command, purge_queue_command,
+                             fire_command, compacted_command, expire_tombstones_command>;
 
 // Writes commands as the head of a journal entry. Reuses its buffer: have one per thread.
 class command_encoder {

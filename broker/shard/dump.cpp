@@ -135,6 +135,21 @@ void describe(fields& to, const relocated_command& c) {
   to.emplace_back("from_position", number(c.from.position));
 }
 
+void describe(fields& to, const compacted_command& c) {
+  to.emplace_back("command", "compacted");
+  add(to, c.batch.of);
+  to.emplace_back("base_offset", c.batch.base.value());
+  to.emplace_back("records", number(c.kept.size()));
+  to.emplace_back("from_segment", c.from.segment.value());
+  to.emplace_back("from_position", number(c.from.position));
+}
+void describe(fields& to, const expire_tombstones_command& c) {
+  to.emplace_back("command", "expire_tombstones");
+  add(to, c.of);
+  to.emplace_back("cutoff_ms", ms(c.cutoff));
+  to.emplace_back("keys", number(c.keys.size()));
+}
+
 class dumper final : public offline_state::listener {
  public:
   dumper(disk& on, const std::filesystem::path& directory, state::store& flushed,
@@ -208,7 +223,11 @@ class dumper final : public offline_state::listener {
              {"bytes_max", row.settings.bytes_max},
              {"record_bytes_max", number(row.settings.record_bytes_max)},
              {"batch_bytes_max", number(row.settings.batch_bytes_max)},
-             {"index", row.settings.index == topic_index::key ? "key" : "none"}}});
+             {"index", row.settings.index == topic_index::key ? "key" : "none"},
+             {"cleanup", row.settings.cleanup == topic_cleanup::compact ? "compact" : "delete"},
+             {"compact_after_ms", row.settings.compact_after_ms},
+             {"keep_tombstones_ms", row.settings.keep_tombstones_ms},
+             {"compacted", row.compacted}}});
   }
   void partitions() {
     for (const auto& [key, row] : tables_.partitions) {

@@ -66,7 +66,7 @@ std::vector<stored_batch> batches_from(const state::tables& in, const partition_
     }
     bytes += row.at.bytes;
     if (!batches.empty() && bytes > bytes_max) return false;
-    batches.push_back({key.base, row.records, row.leader_epoch, row.at});
+    if (row.at.bytes > 0) batches.push_back({key.base, row.records, row.leader_epoch, row.at});
     expected += row.records;
     return bytes < bytes_max;
   });
@@ -83,7 +83,7 @@ std::optional<indexed_batch> first_batch_at(const state::tables& in, const parti
   std::optional<indexed_batch> first;
   in.batches.scan({of, candidate->first}, [&](const batch_key& key, const batch_row& row) {
     if (key.of != of) return false;
-    if (row.newest_record >= at) first.emplace(key.base, row);
+    if (row.at.bytes > 0 && row.newest_record >= at) first.emplace(key.base, row);
     return !first;
   });
   return first;

@@ -21,8 +21,9 @@ std::optional<indexed_batch> first_batch_where(const state::tables& in, const st
                                                const std::function<bool(const state::batch_row&)>& holds);
 
 // The batches from the one that holds `from` on, as many as fit bytes_max, but at least one; without those
-// that have expired. `from` lies in [log_start, end). `next` is where to go on: a long run of expired batches
-// is passed over in several calls, and there may be no batch in one of them.
+// that have expired, and those that compaction has left nothing of. `from` lies in [log_start, end). `next`
+// is where to go on: a long run of batches that are not given is passed over in several calls, and there may
+// be no batch in one of them.
 std::vector<stored_batch> batches_from(const state::tables& in, const state::partition_key& of, offset from,
                                        std::uint64_t bytes_max, timestamp now, offset& next);
 

@@ -1,6 +1,7 @@
 #include "broker/shard/queue_state.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace skald::shard {
@@ -276,6 +277,14 @@ void queue_state::for_each_queue_of(topic_id topic, Visit&& visit) const {
   for (auto at = by_name_.lower_bound({topic, {}}); at != by_name_.end() && at->first.first == topic; ++at)
     found.push_back(at->second);
   for (const queue_id queue : found) visit(queue);
+}
+
+offset queue_state::unsettled_from(const state::partition_key& of) const {
+  offset first{std::numeric_limits<std::uint64_t>::max()};
+  for (auto at = by_name_.lower_bound({of.topic, {}}); at != by_name_.end() && at->first.first == of.topic;
+       ++at)
+    first = std::min(first, floor({at->second, of.partition}));
+  return first;
 }
 
 void queue_state::topic_deleted(topic_id topic) {

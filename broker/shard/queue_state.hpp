@@ -35,6 +35,8 @@ class queue_state {
   }
   // All before it is settled or gone.
   offset floor(const state::queue_partition_key& of) const;
+  // The first offset that some queue of the topic has not settled; beyond all when there is none.
+  offset unsettled_from(const state::partition_key& of) const;
   using known_range = std::pair<offset, state::queue_record_row>;
   // The first range that ends after `from`.
   std::optional<known_range> next_range(const state::queue_partition_key& of, offset from) const;

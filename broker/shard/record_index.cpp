@@ -1,5 +1,6 @@
 #include "broker/shard/record_index.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace skald::shard {
@@ -24,7 +25,24 @@ std::optional<offset> record_index::find_version(const state::text_key& key, std
 
 std::optional<offset> record_index::find_message(const state::text_key& id) const {
   const auto row = tables_.message_ids.get(id);
-  return row && kept(id.of, row->at) ? std::optional(row->at) : std::nullopt;
+  if (!row || !kept(id.of, row->at)) return std::nullopt;
+  if (row->at == state::not_yet || !tables_.topics.find(id.of.topic)->compacted) return row->at;
+  const state::batch_key batch{id.of, row->at};
+  const auto stored = tables_.batches.get(batch);
+  return stored && needs_message(batch, *stored) ? std::optional(row->at) : std::nullopt;
+}
+
+bool record_index::is_newest(const state::batch_key& batch, const state::batch_labels::keyed& record) const {
+  const auto newest = tables_.keys.get({batch.of, record.key});
+  return newest && newest->latest == batch.base + record.delta;
+}
+
+bool record_index::needs_message(const state::batch_key& batch, const state::batch_row& row) const {
+  constexpr std::chrono::hours remembered{24};
+  if (row.labels == nullptr || row.labels->message_id.empty()) return false;
+  const bool newest = !row.labels->keys.empty() && is_newest(batch, row.labels->keys.front());
+  const state::partition_row* partition = tables_.partitions.find(batch.of);
+  return newest || partition == nullptr || row.age_from + remembered > partition->newest_age;
 }
 
 std::shared_ptr<const state::batch_labels> record_index::add(const append_command& batch, offset base) {
@@ -38,10 +56,11 @@ std::shared_ptr<const state::batch_labels> record_index::add(const append_comman
   for (const append_terms::record_key& record : batch.terms->keys) {
     const state::text_key key{batch.to, record.key};
     const auto before = find_key(key);
+    superseded_ += before ? 1 : 0;
     const std::uint64_t version = (before ? before->version : 0) + 1;
     tables_.keys.put(key, {.version = version, .latest = at, .tombstone = record.tombstone});
     tables_.key_records.put({key, version}, {at});
-    labels->keys.push_back({record.key, version});
+    labels->keys.push_back({record.key, version, static_cast<std::uint32_t>(at - base)});
     at += 1;
   }
   return labels;
@@ -54,15 +73,56 @@ void record_index::forget(const state::batch_key& batch, const state::batch_labe
     const auto row = tables_.message_ids.get(id);
     if (row && row->at == batch.base) tables_.message_ids.erase(id);
   }
-  offset at = batch.base;
+  for (const state::batch_labels::keyed& record : labels.keys) forget_record(batch, record);
+}
+
+void record_index::forget_record(const state::batch_key& batch, const state::batch_labels::keyed& record) {
+  const offset at = batch.base + record.delta;
+  const state::key_record_key version{{batch.of, record.key}, record.version};
+  const auto row = tables_.key_records.get(version);
+  if (row && row->at == at) tables_.key_records.erase(version);
+  const auto newest = tables_.keys.get(version.of);
+  if (newest && newest->latest == at) tables_.keys.erase(version.of);
+}
+
+bool record_index::has_older(const state::text_key& key, const state::key_row& newest) const {
+  bool found = false;
+  tables_.key_records.scan({key, 0}, [&](const state::key_record_key& record, const state::offset_row&) {
+    found = record.of == key && record.version < newest.version;
+    return false;
+  });
+  return found;
+}
+
+std::optional<state::key_row> record_index::tombstone_before(const state::text_key& key,
+                                                             timestamp cutoff) const {
+  const auto newest = find_key(key);
+  if (!newest || !newest->tombstone) return std::nullopt;
+  // The newest record of a key is always stored.
+  const auto batch = tables_.batches.at_or_before({key.of, newest->latest});
+  const bool old = batch && batch->first.of == key.of && batch->second.age_from < cutoff;
+  return old ? newest : std::nullopt;
+}
+
+void record_index::forget_key(const state::text_key& key, const state::key_row& newest) {
+  tables_.keys.erase(key);
+  tables_.key_records.erase({key, newest.version});
+  ++superseded_;
+}
+
+std::shared_ptr<const state::batch_labels> record_index::keep(const state::batch_key& batch,
+                                                              const state::batch_labels& labels,
+                                                              std::span<const std::uint32_t> deltas) {
+  auto kept = std::make_shared<state::batch_labels>();
+  kept->message_id = labels.message_id;
   for (const state::batch_labels::keyed& record : labels.keys) {
-    const state::key_record_key version{{batch.of, record.key}, record.version};
-    const auto row = tables_.key_records.get(version);
-    if (row && row->at == at) tables_.key_records.erase(version);
-    const auto newest = tables_.keys.get(version.of);
-    if (newest && newest->latest == at) tables_.keys.erase(version.of);
-    at += 1;
+    if (std::ranges::binary_search(deltas, record.delta)) {
+      kept->keys.push_back(record);
+    } else {
+      forget_record(batch, record);
+    }
   }
+  return kept;
 }
 
 }  // namespace skald::shard

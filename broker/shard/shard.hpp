@@ -38,6 +38,7 @@ namespace skald::shard {
 
 class queue_state;
 
+using state::topic_cleanup;
 using state::topic_index;
 using state::topic_settings;
 using state::unlimited;
@@ -50,7 +51,12 @@ struct topic_changes {
   std::optional<std::int64_t> bytes_max{};
   std::optional<std::uint32_t> record_bytes_max{};
   std::optional<std::uint32_t> batch_bytes_max{};
+  std::optional<topic_cleanup> cleanup{};
+  std::optional<std::int64_t> compact_after_ms{};
+  std::optional<std::int64_t> keep_tombstones_ms{};
 };
+// The settings as they are after these changes.
+topic_settings changed(topic_settings from, const topic_changes& by);
 
 struct partition_info {
   partition_id partition;
@@ -172,7 +178,7 @@ struct commit_result {
 // Where one stored batch lies. The reader patches base_offset into its bytes.
 struct stored_batch {
   offset base_offset;
-  std::uint32_t records = 0;
+  std::uint32_t records = 0;  // offsets it stands for; after compaction it may hold fewer records
   std::uint32_t leader_epoch = 0;
   journal::place at;
 };
@@ -180,11 +186,11 @@ struct stored_batch {
 // What to read to serve a partition from an offset. The pins keep the segments readable.
 struct read_plan {
   failure why;                        // offset_out_of_range, unknown_topic, unknown_partition
-  std::vector<stored_batch> batches;  // in order; unless it has expired, the first contains `from`
+  std::vector<stored_batch> batches;  // in order; unless nothing is left of it, the first contains `from`
   std::vector<std::pair<journal::generation, journal::segment_pin>> pins;
   offset high_watermark;
   offset log_start;
-  offset next;  // where to go on: batches that have expired are left out, also at the end
+  offset next;  // where to go on: what has expired or was compacted away is left out, also at the end
 };
 
 // What to read for the records of one key. Records of one batch may be far apart: each is named.

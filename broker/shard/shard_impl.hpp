@@ -14,6 +14,7 @@
 #include "broker/shard/background_thread.hpp"
 #include "broker/shard/command.hpp"
 #include "broker/shard/commit_log.hpp"
+#include "broker/shard/compaction.hpp"
 #include "broker/shard/flusher.hpp"
 #include "broker/shard/local_commit_log.hpp"
 #include "broker/shard/relocation.hpp"
@@ -124,6 +125,8 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   void expire_step();
   bool expire_committers_step(timestamp cutoff);
   void relocate_if_worthwhile();
+  void compact_step();
+  void expire_tombstones_step();
   bool segments_to_win() const;
 
  private:
@@ -142,6 +145,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   journal::journal journal_;
   std::optional<local_commit_log> log_;  // from start() on
   std::optional<relocator> relocator_;   // likewise
+  std::optional<compactor> compactor_;   // likewise
   watch_list watchers_;
   std::function<void(const topic_change&)> topic_watcher_;
   std::vector<topic_change> topic_changes_;  // applied and not told
@@ -167,6 +171,8 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   state::producer_key expire_next_{};
   producer_id expire_committers_next_{};
   bool expiring_ = false;
+  bool compacting_ = false;  // a step is posted
+  state::text_key tombstones_next_{};
   std::chrono::milliseconds since_flush_{0};
   std::chrono::milliseconds since_expiry_{0};
 

@@ -5,6 +5,19 @@
 
 namespace skald::shard {
 
+topic_settings changed(topic_settings from, const topic_changes& by) {
+  from.partitions = by.partitions.value_or(from.partitions);
+  from.retention_bytes = by.retention_bytes.value_or(from.retention_bytes);
+  from.retention_ms = by.retention_ms.value_or(from.retention_ms);
+  from.bytes_max = by.bytes_max.value_or(from.bytes_max);
+  from.record_bytes_max = by.record_bytes_max.value_or(from.record_bytes_max);
+  from.batch_bytes_max = by.batch_bytes_max.value_or(from.batch_bytes_max);
+  from.cleanup = by.cleanup.value_or(from.cleanup);
+  from.compact_after_ms = by.compact_after_ms.value_or(from.compact_after_ms);
+  from.keep_tombstones_ms = by.keep_tombstones_ms.value_or(from.keep_tombstones_ms);
+  return from;
+}
+
 failure shard::impl::check_settings(const topic_settings& settings) const {
   const auto invalid = [](std::string message) {
     return failure{errc::invalid_settings, std::move(message)};
@@ -14,6 +27,17 @@ failure shard::impl::check_settings(const topic_settings& settings) const {
   if (!bound(settings.retention_bytes)) return invalid("retention_bytes has to be -1 (unlimited) or more");
   if (!bound(settings.retention_ms)) return invalid("retention_ms has to be -1 (unlimited) or more");
   if (!bound(settings.bytes_max)) return invalid("bytes_max has to be -1 (unlimited) or more");
+  if (settings.compact_after_ms < 0) return invalid("compact_after_ms has to be 0 or more");
+  if (settings.keep_tombstones_ms < 0) return invalid("keep_tombstones_ms has to be 0 or more");
+  if (settings.cleanup == topic_cleanup::compact) {
+    if (settings.index != topic_index::key)
+      return invalid("cleanup = compact goes by keys: it needs index = key, from the topic's creation on");
+    if (settings.retention_bytes != unlimited || settings.retention_ms != unlimited ||
+        settings.bytes_max != unlimited)
+      return invalid(
+          "with cleanup = compact the newest record of each key stays, whatever its age: retention_ms, "
+          "retention_bytes and bytes_max have to be unlimited");
+  }
   if (settings.record_bytes_max == 0) return invalid("record_bytes_max has to be more than 0");
   // What a command puts before the batch, generously.
   constexpr std::uint64_t head_bytes_max = 1024;
@@ -68,14 +92,7 @@ void shard::alter_topic(std::string_view name, topic_changes changes, topic_done
   const auto tell = std::make_shared<topic_done>(std::move(done));
   failure why;
   if (const auto id = self.machine_.find(name)) {
-    topic_settings after = self.tables_.topics.find(*id)->settings;
-    after.partitions = changes.partitions.value_or(after.partitions);
-    after.retention_bytes = changes.retention_bytes.value_or(after.retention_bytes);
-    after.retention_ms = changes.retention_ms.value_or(after.retention_ms);
-    after.bytes_max = changes.bytes_max.value_or(after.bytes_max);
-    after.record_bytes_max = changes.record_bytes_max.value_or(after.record_bytes_max);
-    after.batch_bytes_max = changes.batch_bytes_max.value_or(after.batch_bytes_max);
-    why = self.check_settings(after);
+    why = self.check_settings(changed(self.tables_.topics.find(*id)->settings, changes));
     // Altering may shorten retention, so it gets the room that is kept for what frees space.
     const command alter = alter_topic_command{*id, changes, self.options_.partitions_max};
     if (!why)

@@ -13,6 +13,7 @@ constexpr std::size_t garbage_rows_per_step = 512;
 constexpr std::size_t partitions_per_step = 256;
 constexpr std::size_t expired_per_partition = 4096;
 constexpr std::size_t expired_per_looked_at = 16;  // looking at a partition costs as much
+constexpr std::size_t tombstone_keys_per_step = 1024;
 constexpr std::size_t producers_per_step = 4096;
 constexpr std::size_t committers_per_step = 16;  // each may have a thousand commits to forget
 
@@ -36,6 +37,8 @@ void shard::impl::tick() {
     }
     if (expiring_) expire_step();
     relocate_if_worthwhile();
+    expire_tombstones_step();
+    compact_step();
     if (trims_proposed_ == 0) retention_step();
     fire_due();
   } catch (const std::exception& why) {
@@ -205,6 +208,59 @@ bool shard::impl::expire_committers_step(timestamp cutoff) {
   const bool more = seen == committers_per_step;
   expire_committers_next_ = more ? producer_id(last.value() + 1) : producer_id();
   return more;
+}
+
+// ---- compaction ----
+
+// Goes round the compacted topics once, a step at a time.
+void shard::impl::compact_step() {
+  if (compacting_ || compactor_->busy() || flusher_.overrun()) return;  // the next tick goes on with it
+  if (!compactor_->step(clock_.now(), machine_.index().superseded())) return;
+  compacting_ = true;
+  post([](impl& self) {
+    self.compacting_ = false;
+    if (self.broken_ || self.stopping_) return;
+    try {
+      self.compact_step();
+    } catch (const std::exception& why) {
+      self.broken(why);
+    }
+  });
+}
+
+// Looks at some keys of one partition.
+void shard::impl::expire_tombstones_step() {
+  state::text_key from = tombstones_next_;
+  std::size_t looked_at = 0;
+  for (auto at = tables_.partitions.lower_bound(from.of); at != tables_.partitions.end(); ++at) {
+    const auto [of, row] = *at;
+    if (looked_at++ == partitions_per_step) {
+      tombstones_next_ = {of, {}};
+      return;
+    }
+    const topic_settings& with = tables_.topics.find(of.topic)->settings;
+    if (with.cleanup != topic_cleanup::compact) continue;
+    if (of != from.of) from = {of, {}};
+    expire_tombstones_command expire{
+        of, clock_.now() - std::chrono::milliseconds(with.keep_tombstones_ms), {}};
+    std::size_t seen = 0;
+    tombstones_next_ = {{of.topic, partition_id(of.partition.value() + 1)}, {}};
+    tables_.keys.scan(from, [&](const state::text_key& key, const state::key_row& newest) {
+      if (key.of != of) return false;
+      if (seen++ == tombstone_keys_per_step) {
+        tombstones_next_ = key;
+        return false;
+      }
+      if (newest.tombstone && machine_.index().tombstone_before(key, expire.cutoff) &&
+          !machine_.index().has_older(key, newest))
+        expire.keys.push_back(key.text);
+      return true;
+    });
+    // Without room for it, the next round tries again.
+    if (!expire.keys.empty()) static_cast<void>(propose(expire, journal::urgency::frees_space, {}));
+    return;
+  }
+  tombstones_next_ = {};
 }
 
 // ---- relocation ----

@@ -67,7 +67,10 @@ effect state_machine::on(const create_topic_command& c, journal::place) {
     return too_many_partitions(c.partitions_max);
   made.topic = tables_.meta.next_topic;
   tables_.meta.next_topic = topic_id(made.topic.value() + 1);
-  tables_.topics.put(made.topic, {.name = c.name, .created = c.now, .settings = c.settings});
+  tables_.topics.put(made.topic, {.name = c.name,
+                                  .created = c.now,
+                                  .settings = c.settings,
+                                  .compacted = c.settings.cleanup == topic_cleanup::compact});
   by_name_.emplace(c.name, made.topic);
   add_partitions(made.topic, 0, c.settings.partitions);
   return made;
@@ -84,13 +87,9 @@ effect state_machine::on(const alter_topic_command& c, journal::place) {
   if (tables_.partitions.size() + (after - before) > c.partitions_max)
     return too_many_partitions(c.partitions_max);
 
-  topic_settings& settings = tables_.topics.edit(c.topic)->settings;
-  settings.partitions = after;
-  settings.retention_bytes = c.changes.retention_bytes.value_or(settings.retention_bytes);
-  settings.retention_ms = c.changes.retention_ms.value_or(settings.retention_ms);
-  settings.bytes_max = c.changes.bytes_max.value_or(settings.bytes_max);
-  settings.record_bytes_max = c.changes.record_bytes_max.value_or(settings.record_bytes_max);
-  settings.batch_bytes_max = c.changes.batch_bytes_max.value_or(settings.batch_bytes_max);
+  topic_row& topic = *tables_.topics.edit(c.topic);
+  topic.settings = changed(topic.settings, c.changes);
+  topic.compacted |= topic.settings.cleanup == topic_cleanup::compact;
   add_partitions(c.topic, before, after);
   effect altered;
   altered.topic = c.topic;
@@ -441,8 +440,13 @@ std::size_t state_machine::collect_producers(const partition_key& of, std::size_
 void state_machine::drop_index_row(const batch_key& key, const batch_row& row) {
   if (row.labels != nullptr) index_.forget(key, *row.labels);
   tables_.batches.erase(key);
-  tables_.places.erase({row.at.segment, row.at.position});
-  tables_.segments.edit_or_add(row.at.segment).live_bytes -= row.at.bytes;
+  free_place(row.at);
+}
+
+void state_machine::free_place(const journal::place& at) {
+  if (at.bytes == 0) return;
+  tables_.places.erase({at.segment, at.position});
+  tables_.segments.edit_or_add(at.segment).live_bytes -= at.bytes;
 }
 
 }  // namespace skald::shard

@@ -97,6 +97,8 @@ class state_machine {
   effect on(const relocated_command&, journal::place batch);
   effect on(const commit_positions_command&, journal::place);
   effect on(const delete_group_command&, journal::place);
+  effect on(const compacted_command&, journal::place batch);
+  effect on(const expire_tombstones_command&, journal::place);
   effect on(const commit_command&, journal::place batches);
   effect on(const expire_committers_command&, journal::place);
   effect on(const create_queue_command&, journal::place);
@@ -126,6 +128,8 @@ class state_machine {
   std::uint64_t store_batch(const append_command&, journal::place batch, state::partition_row&,
                             timestamp age_from);
   void add_partitions(topic_id topic, std::uint32_t from, std::uint32_t to);
+  void drop_superseded(const state::batch_key& batch, state::batch_row row);
+  void free_place(const journal::place& at);
   void drop_index_row(const state::batch_key& key, const state::batch_row& row);
   std::size_t collect_batches(const state::partition_key& of, std::size_t rows_max);
   std::size_t collect_producers(const state::partition_key& of, std::size_t rows_max);

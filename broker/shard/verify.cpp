@@ -1,5 +1,6 @@
 #include "broker/shard/verify.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,8 +100,14 @@ class verifier final : public offline_state::listener {
     }
   }
 
+  bool is_compacted(const state::partition_key& of) const {
+    const state::topic_row* topic = tables_.topics.find(of.topic);
+    return topic != nullptr && topic->compacted;
+  }
+
   // The batches from log_start to end, one after the other.
   void check_batches_of(const state::partition_key& of, const state::partition_row& row) {
+    const bool compacted = is_compacted(of);  // then what was appended counts, not what is left of it
     offset expected = row.log_start;
     std::uint64_t bytes = 0;
     timestamp newest{};
@@ -115,7 +122,7 @@ class verifier final : public offline_state::listener {
             wrong(name_of(key), "the running newest timestamp falls");
           if (batch.newest_record > batch.newest_record_so_far)
             wrong(name_of(key), "its newest timestamp is above the running one");
-          if (batch.bytes_before + row.bytes != row.bytes_appended + bytes)
+          if (!compacted && batch.bytes_before + row.bytes != row.bytes_appended + bytes)
             wrong(name_of(key), "the running total of bytes does not add up");
           newest = batch.newest_record_so_far;
           bytes += batch.at.bytes;
@@ -125,7 +132,7 @@ class verifier final : public offline_state::listener {
     if (expected != row.end)
       wrong(name_of(of), "its batches end at offset " + std::to_string(expected.value()) + ", it itself at " +
                              std::to_string(row.end.value()));
-    if (bytes != row.bytes)
+    if (!compacted && bytes != row.bytes)
       wrong(name_of(of), "its batches have " + std::to_string(bytes) + " bytes, it is said to have " +
                              std::to_string(row.bytes));
   }
@@ -169,6 +176,11 @@ class verifier final : public offline_state::listener {
       const state::garbage_row* garbage = tables_.garbage.find(key.of);
       const bool is_garbage = garbage != nullptr && key.base >= garbage->from && key.base < garbage->to;
       if (!readable && !is_garbage) wrong(name_of(key), "it is indexed, but nobody can read it");
+      if (row.at.bytes == 0) {
+        if (row.labels != nullptr || (readable && !is_compacted(key.of)))
+          wrong(name_of(key), "it is indexed without a place");
+        return true;
+      }
       if (tables_.places.get({row.at.segment, row.at.position}) != state::place_row{key})
         wrong(name_of(key), "its place is not known as its own");
       if (readable && row.labels != nullptr) check_labels(key, row);
@@ -183,18 +195,20 @@ class verifier final : public offline_state::listener {
       const auto known = tables_.message_ids.get({batch.of, labels.message_id});
       if (!known || known->at != batch.base) wrong(name_of(batch), "its message id leads elsewhere");
     }
-    if (!labels.keys.empty() && labels.keys.size() != row.records)
+    const bool compacted = is_compacted(batch.of);
+    if (!compacted && !labels.keys.empty() && labels.keys.size() != row.records)
       wrong(name_of(batch), "it does not have as many keys as records");
-    offset at = batch.base;
     for (const state::batch_labels::keyed& one : labels.keys) {
+      const offset at = batch.base + one.delta;
       const auto known = tables_.key_records.get({{batch.of, one.key}, one.version});
       const auto newest = tables_.keys.get({batch.of, one.key});
+      // Of superseded records nothing more needs to be known.
+      if (compacted && (!newest || newest->latest != at)) continue;
       if (!known || known->at != at)
         wrong(name_of(batch), "version " + std::to_string(one.version) + " of a key leads elsewhere");
       if (!newest || newest->version < one.version ||
           (newest->version == one.version) != (newest->latest == at))
         wrong(name_of(batch), "a key's newest record is not what it should be");
-      at += 1;
     }
   }
 
@@ -205,7 +219,12 @@ class verifier final : public offline_state::listener {
   }
   bool is_stored(const state::partition_key& of, offset at) const {
     const auto batch = tables_.batches.at_or_before({of, at});
-    return batch && batch->first.of == of && at < batch->first.base + batch->second.records;
+    if (!batch || batch->first.of != of || at >= batch->first.base + batch->second.records) return false;
+    if (!is_compacted(of)) return true;
+    return batch->second.labels != nullptr &&
+           std::ranges::any_of(batch->second.labels->keys, [&](const state::batch_labels::keyed& one) {
+             return batch->first.base + one.delta == at;
+           });
   }
 
   void check_keys() {
@@ -293,10 +312,17 @@ class verifier final : public offline_state::listener {
       } else {
         const auto& batch = std::get<state::batch_key>(lies.what);
         const auto row = tables_.batches.get(batch);
-        check_place(at, name_of(batch), row ? std::optional(row->at) : std::nullopt, row ? row->records : 0);
+        check_place(at, name_of(batch), row ? std::optional(row->at) : std::nullopt,
+                    row ? records_in(*row) : 0);
       }
       return true;
     });
+  }
+
+  // How many records its batch has: of the offsets it stands for, compaction may have left some out.
+  static std::uint32_t records_in(const state::batch_row& row) {
+    const bool labelled = row.labels != nullptr && !row.labels->keys.empty();
+    return labelled ? static_cast<std::uint32_t>(row.labels->keys.size()) : row.records;
   }
 
   void check_place(const state::place_key& at, const std::string& what,

@@ -164,11 +164,17 @@ void encode(const topic_row& row, std::string& out) {
       .number(with.bytes_max)
       .number(with.record_bytes_max)
       .number(with.batch_bytes_max)
-      .number(static_cast<std::uint8_t>(with.index));
+      .number(static_cast<std::uint8_t>(with.index))
+      .number(static_cast<std::uint8_t>(with.cleanup))
+      .number(with.compact_after_ms)
+      .number(with.keep_tombstones_ms)
+      .number(static_cast<std::uint8_t>(row.compacted));
 }
 void decode(std::string_view in, topic_row& row) {
   topic_settings& with = row.settings;
   std::uint8_t index = 0;
+  std::uint8_t cleanup = 0;
+  std::uint8_t compacted = 0;
   decoder(in)
       .text(row.name)
       .number(row.created)
@@ -179,8 +185,14 @@ void decode(std::string_view in, topic_row& row) {
       .number(with.record_bytes_max)
       .number(with.batch_bytes_max)
       .number(index)
+      .number(cleanup)
+      .number(with.compact_after_ms)
+      .number(with.keep_tombstones_ms)
+      .number(compacted)
       .finish();
   with.index = static_cast<topic_index>(index);
+  with.cleanup = static_cast<topic_cleanup>(cleanup);
+  row.compacted = compacted != 0;
 }
 
 void encode(const partition_row& row, std::string& out) {
@@ -234,7 +246,8 @@ void encode(const batch_row& row, std::string& out) {
       .number(static_cast<std::uint8_t>(row.labels != nullptr));
   if (row.labels == nullptr) return;
   to.text(row.labels->message_id).number(static_cast<std::uint32_t>(row.labels->keys.size()));
-  for (const batch_labels::keyed& one : row.labels->keys) to.text(one.key).number(one.version);
+  for (const batch_labels::keyed& one : row.labels->keys)
+    to.text(one.key).number(one.version).number(one.delta);
 }
 void decode(std::string_view in, batch_row& row) {
   decoder from(in);
@@ -257,7 +270,7 @@ void decode(std::string_view in, batch_row& row) {
   from.text(labels.message_id).number(count);
   for (; count > 0; --count) {
     batch_labels::keyed& one = labels.keys.emplace_back();
-    from.text(one.key).number(one.version);
+    from.text(one.key).number(one.version).number(one.delta);
   }
   from.finish();
   row.labels = std::make_shared<const batch_labels>(std::move(labels));

@@ -20,7 +20,7 @@
 
 namespace skald::state {
 
-inline constexpr std::uint32_t schema_version = 2;
+inline constexpr std::uint32_t schema_version = 3;
 
 // The time of what has no end.
 inline constexpr timestamp never = timestamp::max();
@@ -108,6 +108,7 @@ struct topic_row {
   std::string name;
   timestamp created;
   topic_settings settings;
+  bool compacted = false;  // it has been set to compact at some time: records may be missing
   friend bool operator==(const topic_row&, const topic_row&) = default;
 };
 
@@ -129,16 +130,19 @@ struct batch_labels {
   struct keyed {
     std::string key;
     std::uint64_t version = 0;
+    std::uint32_t delta = 0;  // its offset less the batch's; rising, with gaps after compaction
     friend bool operator==(const keyed&, const keyed&) = default;
   };
   std::string message_id;   // empty: none; else the batch has one record
-  std::vector<keyed> keys;  // of each record, in topics with an index of keys
+  std::vector<keyed> keys;  // of each record that is stored, in topics with an index of keys
   friend bool operator==(const batch_labels&, const batch_labels&) = default;
 };
 
+// Rows of a partition follow one another without gaps. Of a batch that compaction has left nothing of, the
+// offsets belong to the row before it; the first row of a partition stays, without a place.
 struct batch_row {
-  journal::place at;
-  std::uint32_t records = 0;
+  journal::place at;          // no bytes: there is nothing
+  std::uint32_t records = 0;  // offsets it stands for; compaction may have left fewer records
   std::uint32_t leader_epoch = 0;
   timestamp newest_record;         // in this batch
   timestamp newest_record_so_far;  // in this batch and those before it: it never falls, so it can be searched

@@ -24,9 +24,10 @@
 //   timers      due time, id                    a record that waits, and where it lies      in effect
 //   timer_names owner, name                     the timer of that name                      in effect
 //
-// "In effect": rows whose offset is before the partition's log_start count for nothing, and a node clears
-// them away, with the batch they belong to, when it likes; what they say of records that are kept is logical.
-// Rows of timers count for nothing once their topic has been deleted.
+// "In effect": rows whose offset is before the partition's log_start count for nothing, nor do those of older
+// records of a key in a compacted topic; a node clears them away, with the batch they belong to, when it
+// likes. What they say of records that are kept is logical. Rows of timers count for nothing once their topic
+// has been deleted.
 //
 // A batch is live from the moment it is applied until its row in `batches` goes, or while it waits as a
 // timer; the sum of the bytes of live batches in a segment is its row in `segments`. Trimming a partition and

@@ -11,6 +11,13 @@ namespace skald::detail {
 namespace {
 
 constexpr std::size_t spare_decoders_max = 8;
+// Compaction leaves records out.
+constexpr protocol::batch_limits limits{.offset_gaps = true};
+
+std::uint64_t records_from(const protocol::record_range& records, offset first) {
+  return static_cast<std::uint64_t>(std::count_if(
+      records.begin(), records.end(), [&](const protocol::record_view& one) { return one.offset >= first; }));
+}
 
 // What keeps a decompressed batch: the decoder whose buffer it is in.
 std::shared_ptr<const record_source> source_of(const received_batches& batches,
@@ -60,9 +67,12 @@ result<> received_batches::add_whole() {
     if (!batch) return out_of_bounds(batch.error());
     const offset end = batch->last_offset() + 1;
     if (end <= end_) continue;  // all of it is before what is wanted
-    count_ += end - std::max(batch->base_offset(), end_);
+    const auto records = static_cast<std::uint64_t>(std::max(batch->record_count(), 0));
+    const std::uint64_t unwanted = batch->base_offset() < end_ ? end_ - batch->base_offset() : 0;
+    const bool gaps = records != end - batch->base_offset();
+    count_ += gaps ? records : records - unwanted;
     end_ = end;
-    batches_.push_back({*batch, {}, batch->compression_code() != 0, 0});
+    batches_.push_back({*batch, {}, batch->compression_code() != 0, 0, gaps && unwanted > 0});
   }
   return {};
 }
@@ -107,14 +117,15 @@ failure received_batches::corrupt(const protocol::batch_view& batch, const failu
 result<> received_batches::verify() {
   protocol::batch_decoder plain;
   for (auto& batch : batches_) {
-    if (batch.compressed) {  // its records are checked when they are decompressed
+    if (batch.compressed && !batch.uncounted) {  // its records are checked when they are decompressed
       if (!batch.view.crc_matches())
         return corrupt(batch.view, {errc::corrupt_batch, "its checksum does not match"});
       continue;
     }
-    const auto records = plain.check(batch.view);
+    const auto records = plain.check(batch.view, limits);
     if (!records) return corrupt(batch.view, records.error());
-    batch.records = numbered(batch, *records);
+    if (batch.uncounted) count_ -= records->size() - records_from(*records, facts_.wanted);
+    if (!batch.compressed) batch.records = numbered(batch, *records);
   }
   return {};
 }
@@ -126,7 +137,7 @@ std::optional<batch_cursor::step> batch_cursor::next() {
     protocol::record_range records = batch.records;
     if (batch.compressed) {
       auto decoder = of_->decoders_->take();
-      const auto decoded = decoder->check(batch.view);
+      const auto decoded = decoder->check(batch.view, limits);
       if (!decoded) {
         const failure why = of_->corrupt(batch.view, decoded.error());
         throw error(why.code, why.message);

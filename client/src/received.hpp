@@ -84,7 +84,8 @@ class received_batches {
     protocol::batch_view view;
     protocol::record_range records;  // of an uncompressed batch, once verified
     bool compressed;
-    std::size_t first;  // its first record among those of the payload
+    std::size_t first;       // its first record among those of the payload
+    bool uncounted = false;  // how many of its records are wanted is known once they are decoded
   };
   received_batches() = default;
   result<> add_whole();

@@ -26,6 +26,9 @@ flatbuffers::Offset<wire::TopicSettings> encode(flatbuffers::FlatBufferBuilder& 
   if (settings.record_bytes_max) encoded.add_record_bytes_max(*settings.record_bytes_max);
   if (settings.batch_bytes_max) encoded.add_batch_bytes_max(*settings.batch_bytes_max);
   if (settings.index) encoded.add_index(static_cast<wire::Index>(*settings.index));
+  if (settings.cleanup) encoded.add_cleanup(static_cast<wire::Cleanup>(*settings.cleanup));
+  if (settings.compact_after_ms) encoded.add_compact_after_ms(*settings.compact_after_ms);
+  if (settings.keep_tombstones_ms) encoded.add_keep_tombstones_ms(*settings.keep_tombstones_ms);
   return encoded.Finish();
 }
 
@@ -42,6 +45,10 @@ topic_info decode(const wire::TopicInfo& topic) {
                    .record_bytes_max = standard(settings.record_bytes_max()),
                    .batch_bytes_max = standard(settings.batch_bytes_max())};
   if (settings.index().has_value()) info.settings.index = static_cast<topic_index>(settings.index().value());
+  if (settings.cleanup().has_value())
+    info.settings.cleanup = static_cast<topic_cleanup>(settings.cleanup().value());
+  info.settings.compact_after_ms = standard(settings.compact_after_ms());
+  info.settings.keep_tombstones_ms = standard(settings.keep_tombstones_ms());
   info.bytes = topic.bytes();
   info.records = topic.records();
   for (const auto* one : protocol::each(topic.partitions()))

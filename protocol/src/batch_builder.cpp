@@ -66,7 +66,8 @@ std::size_t batch_builder::record_bytes_max(nullable key, nullable value,
 
 errc batch_builder::append(nullable key, nullable value, std::span<const header_view> headers, timestamp at) {
   if (at < timestamp_min || at > timestamp_max) return errc::invalid_request;
-  std::byte* out = begin_record(nullable_bytes(key) + nullable_bytes(value) + headers_bytes(headers), at);
+  std::byte* out =
+      begin_record(nullable_bytes(key) + nullable_bytes(value) + headers_bytes(headers), at, next_delta_);
   if (out == nullptr) return errc::record_too_large;
   out = write_nullable(out, key);
   out = write_nullable(out, value);
@@ -80,8 +81,14 @@ errc batch_builder::append(nullable key, nullable value, std::span<const header_
 }
 
 errc batch_builder::append_encoded(std::span<const std::byte> content, timestamp at) {
+  return append_encoded(content, at, next_delta_);
+}
+
+errc batch_builder::append_encoded(std::span<const std::byte> content, timestamp at,
+                                   std::uint32_t offset_delta) {
+  assert(offset_delta >= next_delta_);
   if (at < timestamp_min || at > timestamp_max) return errc::invalid_request;
-  std::byte* const out = begin_record(content.size(), at);
+  std::byte* const out = begin_record(content.size(), at, offset_delta);
   if (out == nullptr) return errc::record_too_large;
   std::memcpy(out, content.data(), content.size());
   end_record(out + content.size(), at);
@@ -89,11 +96,11 @@ errc batch_builder::append_encoded(std::span<const std::byte> content, timestamp
 }
 
 // Writes what goes before a record's content; nullptr if the batch would become too large.
-std::byte* batch_builder::begin_record(std::size_t content_bytes, timestamp at) {
+std::byte* batch_builder::begin_record(std::size_t content_bytes, timestamp at, std::uint32_t offset_delta) {
   const timestamp base = records_ == 0 ? at : base_timestamp_;
   const std::int64_t timestamp_delta = (at - base).count();
-  const auto offset_delta = static_cast<std::int32_t>(records_);
-  const std::size_t length = 1 + varlong_size(timestamp_delta) + varint_size(offset_delta) + content_bytes;
+  const auto delta = static_cast<std::int32_t>(offset_delta);
+  const std::size_t length = 1 + varlong_size(timestamp_delta) + varint_size(delta) + content_bytes;
   if (length > batch_bytes_max - varint_bytes_max - bytes()) return nullptr;
 
   if (records_ == 0) {
@@ -105,7 +112,8 @@ std::byte* batch_builder::begin_record(std::size_t content_bytes, timestamp at) 
   out = write_varint(out, static_cast<std::int32_t>(length));
   *out++ = std::byte{0};  // attributes
   out = write_varlong(out, timestamp_delta);
-  return write_varint(out, offset_delta);
+  next_delta_ = offset_delta + 1;
+  return write_varint(out, delta);
 }
 
 void batch_builder::end_record(const std::byte* end, timestamp at) {
@@ -155,7 +163,8 @@ void batch_builder::write_fixed_fields(std::span<std::byte> batch, const batch_o
   store<std::int32_t>(batch, layout::leader_epoch, 0);
   batch[layout::magic] = std::byte{layout::magic_value};
   store(batch, layout::attributes, static_cast<std::int16_t>(used_compression));
-  store(batch, layout::last_offset_delta, static_cast<std::int32_t>(records_ - 1));
+  store(batch, layout::last_offset_delta,
+        static_cast<std::int32_t>(std::max(next_delta_ - 1, options.last_offset_delta)));
   store<std::int64_t>(batch, layout::base_timestamp, base_timestamp_.time_since_epoch().count());
   store<std::int64_t>(batch, layout::max_timestamp, max_timestamp_.time_since_epoch().count());
   store(batch, layout::producer_id, producer ? static_cast<std::int64_t>(producer->id.value()) : -1);
@@ -181,6 +190,7 @@ std::vector<std::byte> batch_builder::compress(const batch_options& options) {
 void batch_builder::clear() {
   used_ = 0;
   records_ = 0;
+  next_delta_ = 0;
 }
 
 void batch_builder::recycle(std::vector<std::byte>&& buffer) {

@@ -44,11 +44,12 @@ result<> check_fixed_fields(const batch_view& batch, const batch_limits& limits)
     return failure{errc::batch_too_large, "a batch of " + std::to_string(count) +
                                               " records is over the limit of " +
                                               std::to_string(limits.records_max)};
-  if (batch.last_offset_delta() != count - 1)
-    return corrupt("the batch's last offset delta is " + std::to_string(batch.last_offset_delta()) +
-                   ", with " + std::to_string(count) + " records");
+  const auto last_delta = batch.last_offset_delta();
+  if (limits.offset_gaps ? last_delta < count - 1 : last_delta != count - 1)
+    return corrupt("the batch's last offset delta is " + std::to_string(last_delta) + ", with " +
+                   std::to_string(count) + " records");
   constexpr std::uint64_t offset_max = std::numeric_limits<std::int64_t>::max();
-  if (batch.base_offset().value() > offset_max - static_cast<std::uint64_t>(count - 1))
+  if (batch.base_offset().value() > offset_max - static_cast<std::uint64_t>(last_delta))
     return corrupt("the batch's offsets are out of range");
   if (const auto base = batch.base_timestamp(); base < timestamp_min || base > timestamp_max)
     return corrupt("the batch's base timestamp is out of range");
@@ -80,11 +81,16 @@ const std::byte* skip_headers(const std::byte* at, const std::byte* end, std::si
 
 class record_checker {
  public:
-  record_checker(std::span<const std::byte> records, std::int64_t base_ms, std::size_t record_bytes_max)
-      : at_(records.data()), end_(at_ + records.size()), base_ms_(base_ms), bytes_max_(record_bytes_max) {}
+  record_checker(std::span<const std::byte> records, const batch_view& batch, const batch_limits& limits)
+      : at_(records.data()),
+        end_(at_ + records.size()),
+        base_ms_(batch.base_timestamp().time_since_epoch().count()),
+        bytes_max_(limits.record_bytes_max),
+        gaps_(limits.offset_gaps),
+        last_delta_(batch.last_offset_delta()) {}
 
-  // Steps over record number `index`; what is wrong with it, or nullptr.
-  const char* next(std::int32_t index) {
+  // Steps over the next record; what is wrong with it, or nullptr.
+  const char* next() {
     std::int32_t length = 0;
     const std::byte* at = read_varint(at_, end_, length);
     if (at == nullptr || length < 0 || length > end_ - at) return "its length exceeds the batch";
@@ -100,7 +106,10 @@ class record_checker {
 
     std::int32_t offset_delta = 0;
     at = read_varint(at, end, offset_delta);
-    if (at == nullptr || offset_delta != index) return "its offset delta does not follow the record before";
+    const bool follows =
+        gaps_ ? offset_delta >= next_delta_ && offset_delta <= last_delta_ : offset_delta == next_delta_;
+    if (at == nullptr || !follows) return "its offset delta does not follow the record before";
+    next_delta_ = std::int64_t{offset_delta} + 1;
     std::size_t content = 0;
     if ((at = skip_sized<true>(at, end, content)) == nullptr) return "its key exceeds the record";
     if ((at = skip_sized<true>(at, end, content)) == nullptr) return "its value exceeds the record";
@@ -122,6 +131,9 @@ class record_checker {
   const std::byte* const end_;
   const std::int64_t base_ms_;
   const std::size_t bytes_max_;
+  const bool gaps_;
+  const std::int64_t last_delta_;
+  std::int64_t next_delta_ = 0;
   std::int64_t newest_ms_ = first_ms;
   std::size_t largest_ = 0;
 };
@@ -149,11 +161,10 @@ result<record_range> batch_decoder::check(const batch_view& batch, const batch_l
     records = *plain;
   }
 
-  const std::int64_t base_ms = batch.base_timestamp().time_since_epoch().count();
   const std::int32_t count = batch.record_count();
-  record_checker checker(records, base_ms, limits.record_bytes_max);
+  record_checker checker(records, batch, limits);
   for (std::int32_t i = 0; i < count; ++i) {
-    if (const char* wrong = checker.next(i)) [[unlikely]] {
+    if (const char* wrong = checker.next()) [[unlikely]] {
       const auto code = wrong == record_checker::too_large ? errc::record_too_large : errc::corrupt_batch;
       return failure{code, "record " + std::to_string(i + 1) + " of " + std::to_string(count) +
                                " in the batch: " + wrong};

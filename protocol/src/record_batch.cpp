@@ -68,13 +68,8 @@ void record_range::iterator::read() {
   const std::byte* at = at_ + 1;  // past the record's attributes, which are 0
   at_ += length;
   record_.timestamp = base_timestamp_ + std::chrono::milliseconds(trusted_varlong(at));
-  trusted_varint(at);  // the offset delta, which counts up from 0
-  if (offsets_ != nullptr) {
-    record_.offset = *offsets_++;
-  } else {
-    record_.offset = next_offset_;
-    next_offset_ += 1;
-  }
+  const auto offset_delta = static_cast<std::uint32_t>(trusted_varint(at));
+  record_.offset = offsets_ != nullptr ? *offsets_++ : base_offset_ + offset_delta;
   content_ = at;
   record_.key = trusted_nullable(at);
   record_.value = trusted_nullable(at);

@@ -59,9 +59,12 @@ complaint check_instance(const wire::InstanceInfo& instance) {
 }
 
 complaint check_settings(const wire::TopicSettings* settings) {
-  const bool unknown =
-      settings != nullptr && settings->index().has_value() && settings->index().value() > wire::Index::MAX;
-  return unknown ? "its index is unknown" : nullptr;
+  if (settings == nullptr) return nullptr;
+  if (const auto index = settings->index(); index.has_value() && index.value() > wire::Index::MAX)
+    return "its index is unknown";
+  if (const auto cleanup = settings->cleanup(); cleanup.has_value() && cleanup.value() > wire::Cleanup::MAX)
+    return "its cleanup is unknown";
+  return nullptr;
 }
 
 complaint check_topic(const wire::TopicInfo* topic) {

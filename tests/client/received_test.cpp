@@ -112,6 +112,34 @@ TEST_SUITE("received records") {
     }
   }
 
+  TEST_CASE("batches that compaction has left records out of, and gaps between batches") {
+    const auto sparse = [](std::uint64_t base, const std::vector<std::uint32_t>& deltas, compression how) {
+      protocol::batch_decoder decoder;
+      protocol::batch_builder builder;
+      for (const auto delta : deltas) {
+        const auto whole = batch(base + delta, 1);
+        const auto records = decoder.check(*protocol::batch_view::parse(whole)).value();
+        REQUIRE(builder.append_encoded(records.begin().content(), at(1'000), delta) == errc::ok);
+      }
+      auto bytes = builder.finish({.compression = how, .last_offset_delta = 9});
+      protocol::patch_base_offset(bytes, offset(base), 0);
+      return bytes;
+    };
+    for (const auto how : {compression::none, compression::lz4}) {
+      const std::vector<std::vector<std::byte>> batches{sparse(10, {1, 4, 8}, how), sparse(40, {0, 9}, how)};
+      const auto all = records_of(batches);
+      CHECK(offsets_of(all) == std::vector<std::uint64_t>{11, 14, 18, 40, 49});
+      CHECK(all.size() == 5);
+      CHECK(all.end_offset() == offset(50));
+      const auto later = records_of(batches, 14);
+      CHECK(offsets_of(later) == std::vector<std::uint64_t>{14, 18, 40, 49});
+      CHECK(later.size() == 4);
+      const auto behind = records_of({batches.front()}, 19);
+      CHECK(behind.empty());
+      CHECK(behind.end_offset() == offset(20));
+    }
+  }
+
   TEST_CASE("a copied record outlives everything it came from") {
     std::vector<record> kept;
     for (const auto how : {compression::none, compression::zstd})

@@ -45,6 +45,8 @@ void touch_offsets(const flatbuffers::Vector<flatbuffers::Offset<wire::Partition
 void touch_topic(const wire::TopicInfo* topic) {
   length(topic->name());
   touch(topic->settings()->retention_ms());
+  require(topic->settings()->cleanup().value_or(wire::Cleanup::MIN) <= wire::Cleanup::MAX,
+          "a cleanup is known");
   for (const wire::PartitionInfo* partition : each(topic->partitions())) touch(partition->end());
 }
 

@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include <skald/protocol/batch_builder.hpp>
 #include <skald/protocol/record_batch.hpp>
 
 #include "tests/protocol/bytes.hpp"
@@ -217,6 +218,35 @@ TEST_CASE("a checked batch knows its largest record") {
   const auto records = decoder.check(*batch_view::parse(bytes));
   REQUIRE(records.has_value());
   CHECK(records->largest_record_bytes() == largest_sample_record + 1);  // one has the key "key-10"
+}
+
+TEST_CASE("offset deltas may rise with gaps where that is allowed") {
+  batch_builder builder;
+  const byte_string source = test::sample_batch(3);
+  batch_decoder other;
+  auto record = other.check(*batch_view::parse(source)).value().begin();
+  REQUIRE(builder.append_encoded(record.content(), record->timestamp, 2) == errc::ok);
+  ++record;
+  REQUIRE(builder.append_encoded(record.content(), record->timestamp, 7) == errc::ok);
+  byte_string bytes = builder.finish({.last_offset_delta = 9});
+  patch_base_offset(bytes, offset(100), 0);
+  const auto batch = batch_view::parse(bytes);
+  REQUIRE(batch.has_value());
+  CHECK(batch->record_count() == 2);
+  CHECK(batch->last_offset() == offset(109));
+
+  batch_decoder decoder;
+  CHECK_FALSE(decoder.check(*batch).has_value());
+  const auto records = decoder.check(*batch, {.offset_gaps = true});
+  REQUIRE(records.has_value());
+  std::vector<offset> offsets;
+  for (const record_view& one : *records) offsets.push_back(one.offset);
+  CHECK(offsets == std::vector{offset(102), offset(107)});
+
+  // The last record may not lie behind the last offset delta.
+  test::put(bytes, test::last_offset_delta_at, 6, 4);
+  test::seal(bytes);
+  CHECK_FALSE(decoder.check(*batch_view::parse(bytes), {.offset_gaps = true}).has_value());
 }
 
 }  // namespace

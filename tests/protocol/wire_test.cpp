@@ -405,6 +405,23 @@ TEST_CASE("a filter's headers are capped, and have names") {
         "malformed Subscribe: a header of its filter has no name, or one that is too long");
 }
 
+TEST_CASE("settings that are not known are refused") {
+  const auto create = [](wire::Index index, wire::Cleanup cleanup) {
+    return [=](builder& b) {
+      const auto name = b.CreateString("t");
+      wire::TopicSettingsBuilder settings(b);
+      settings.add_index(index);
+      settings.add_cleanup(cleanup);
+      return wire::CreateCreateTopic(b, name, settings.Finish());
+    };
+  };
+  CHECK(complaint(1, create(wire::Index::key, wire::Cleanup::compact)) == "");
+  CHECK(complaint(1, create(wire::Index{9}, wire::Cleanup::compact)) ==
+        "malformed CreateTopic: its index is unknown");
+  CHECK(complaint(1, create(wire::Index::key, wire::Cleanup{9})) ==
+        "malformed CreateTopic: its cleanup is unknown");
+}
+
 TEST_CASE("lists of partitions are capped") {
   const auto seek = [](std::size_t partitions) {
     return [partitions](builder& b) {

@@ -1,5 +1,6 @@
 // Topics with an index of keys, from the command line.
 #include <boost/json.hpp>
+#include <chrono>
 
 #include "tests/tools/cli_scene.hpp"
 
@@ -30,6 +31,31 @@ TEST_CASE("the newest record of a key, all of them, and the keys there are") {
   CHECK(newest.at("value") == "created");
   const json::value topic = json::parse(skald({"topic", "describe", "indexed", "--output", "json"}).output);
   CHECK(topic.at("settings").at("index") == "key");
+}
+
+TEST_CASE("of a compacted topic the newest record of each key is left, and nothing of those deleted") {
+  create_topic("table", {"--index", "key", "--cleanup", "compact", "--keep-tombstones", "0s"});
+  publish("table", "a 1\nb 1\na 2\nc 1\na 3\n");
+  CHECK(skald({"pub", "table", "--input", "json"}, "{\"key\":\"b\",\"value\":null}\n").exit_code == 0);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (contents("table", "%o %k=%v") != "3 c=1\n4 a=3\n")
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+  CHECK(skald({"events", "table", "a"}).output == "3\n");
+  CHECK(skald({"get", "table", "b"}).exit_code == 1);
+  CHECK(skald({"keys", "table"}).output == "a\nc\n");
+
+  const auto settings = [] {
+    return json::parse(skald({"topic", "describe", "table", "--output", "json"}).output).at("settings");
+  };
+  CHECK(settings().at("cleanup") == "compact");
+  CHECK(settings().at("keep_tombstones_ms") == 0);
+  CHECK(skald({"topic", "alter", "table", "--cleanup", "delete", "--retention", "7d"}).exit_code == 0);
+  CHECK(settings().at("cleanup") == "delete");
+  const process_result refused = skald({"topic", "alter", "table", "--cleanup", "compact"});
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.errors, "retention_ms"));
+  CHECK(skald({"topic", "create", "no-keys", "--cleanup", "compact"}).exit_code == 1);
+  CHECK(skald({"topic", "create", "no-keys", "--cleanup", "some"}).exit_code == 2);
 }
 
 TEST_CASE("what cannot be read by key says why") {

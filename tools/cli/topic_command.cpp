@@ -34,6 +34,12 @@ result<std::uint64_t> parse_milliseconds(std::string_view text) {
   return static_cast<std::uint64_t>(parsed->count());
 }
 
+result<std::int64_t> parse_age(const std::string& text) {
+  const auto parsed = parse_duration(text);
+  if (!parsed) return parsed.error();
+  return static_cast<std::int64_t>(parsed->count());
+}
+
 result<std::uint32_t> parse_small_size(const std::string& text) {
   const auto parsed = parse_size(text);
   if (!parsed) return parsed.error();
@@ -57,11 +63,26 @@ void add_settings(CLI::App& command, topic_settings& settings) {
                     "The largest record accepted", "SIZE");
   add_parsed_option(command, "--max-batch-bytes", settings.batch_bytes_max, parse_small_size,
                     "The largest batch accepted", "SIZE");
+  command
+      .add_option_function<std::string>(
+          "--cleanup",
+          [&settings](const std::string& name) {
+            settings.cleanup = name == "compact" ? topic_cleanup::compact : topic_cleanup::delete_old;
+          },
+          "delete: old records go, as retention says; compact: the newest of each key stays (takes --index "
+          "key)")
+      ->check(one_of({"delete", "compact"}))
+      ->type_name("HOW");
+  add_parsed_option(command, "--compact-after", settings.compact_after_ms, parse_age,
+                    "Compact only what is older", "DURATION");
+  add_parsed_option(command, "--keep-tombstones", settings.keep_tombstones_ms, parse_age,
+                    "Compact tombstones away when they are older", "DURATION");
 }
 
 bool is_empty(const topic_settings& settings) {
   return !settings.partitions && !settings.retention_bytes && !settings.retention_ms && !settings.bytes_max &&
-         !settings.record_bytes_max && !settings.batch_bytes_max;
+         !settings.record_bytes_max && !settings.batch_bytes_max && !settings.cleanup &&
+         !settings.compact_after_ms && !settings.keep_tombstones_ms;
 }
 
 // ---- output ----------------------------------------------------------------------------------------------
@@ -91,6 +112,10 @@ std::string index_text(const std::optional<topic_index>& index) {
   return index == topic_index::key ? "key" : "none";
 }
 
+std::string cleanup_text(const std::optional<topic_cleanup>& cleanup) {
+  return cleanup == topic_cleanup::compact ? "compact" : "delete";
+}
+
 json::object to_json(const topic_info& topic) {
   const topic_settings& settings = topic.settings;
   return {{"name", topic.name},
@@ -104,7 +129,10 @@ json::object to_json(const topic_info& topic) {
             {"bytes_max", limit_json(settings.bytes_max)},
             {"record_bytes_max", settings.record_bytes_max.value_or(0)},
             {"batch_bytes_max", settings.batch_bytes_max.value_or(0)},
-            {"index", index_text(settings.index)}}}};
+            {"index", index_text(settings.index)},
+            {"cleanup", cleanup_text(settings.cleanup)},
+            {"compact_after_ms", settings.compact_after_ms.value_or(0)},
+            {"keep_tombstones_ms", settings.keep_tombstones_ms.value_or(0)}}}};
 }
 
 void print_json(const json::value& value) {
@@ -135,6 +163,7 @@ exit_code list(const global_options& globals, bool names_only) {
   table rows({"TOPIC", ">PARTITIONS", ">RECORDS", ">SIZE", ">RETENTION"});
   for (const topic_info& topic : topics) {
     std::string retention = age_limit_text(topic.settings.retention_ms);
+    if (topic.settings.cleanup == topic_cleanup::compact) retention = "newest of each key";
     if (const std::string size = size_limit_text(topic.settings.retention_bytes); size != "unlimited") {
       if (retention == "unlimited") {
         retention = size;
@@ -175,6 +204,11 @@ exit_code describe(const global_options& globals, const std::string& name) {
   facts.add({"retention-bytes", size_limit_text(settings.retention_bytes) + " per partition"});
   facts.add({"max-bytes", size_limit_text(settings.bytes_max) + " per partition"});
   facts.add({"index", index_text(settings.index)});
+  facts.add({"cleanup", cleanup_text(settings.cleanup)});
+  if (settings.cleanup == topic_cleanup::compact) {
+    facts.add({"compact-after", age_limit_text(settings.compact_after_ms)});
+    facts.add({"keep-tombstones", age_limit_text(settings.keep_tombstones_ms)});
+  }
   facts.add({"max-record-bytes", format_size(settings.record_bytes_max.value_or(0))});
   facts.add({"max-batch-bytes", format_size(settings.batch_bytes_max.value_or(0))});
   table rows({">PARTITION", ">START", ">END", ">RECORDS", ">SIZE"});
@@ -252,7 +286,7 @@ void add_topic_command(CLI::App& app, const global_options& globals, action& cho
                                  "  skald topic create orders\n"
                                  "  skald topic create orders --partitions 8 --retention 7d\n"
                                  "  skald topic create metrics --retention-bytes 1GiB --if-absent\n"
-                                 "  skald topic create customers --index key");
+                                 "  skald topic create customers --index key --cleanup compact");
   add_name(*create, *options);
   add_settings(*create, options->settings);
   create

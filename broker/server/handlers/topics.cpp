@@ -24,9 +24,17 @@ std::optional<Value> optional_of(const flatbuffers::Optional<Value>& field) {
 
 given read_settings(const wire::TopicSettings* from) {
   if (from == nullptr) return {};
-  return {optional_of(from->partitions()),       optional_of(from->retention_bytes()),
-          optional_of(from->retention_ms()),     optional_of(from->bytes_max()),
-          optional_of(from->record_bytes_max()), optional_of(from->batch_bytes_max())};
+  std::optional<shard::topic_cleanup> cleanup;
+  if (from->cleanup().has_value()) cleanup = static_cast<shard::topic_cleanup>(from->cleanup().value());
+  return {optional_of(from->partitions()),
+          optional_of(from->retention_bytes()),
+          optional_of(from->retention_ms()),
+          optional_of(from->bytes_max()),
+          optional_of(from->record_bytes_max()),
+          optional_of(from->batch_bytes_max()),
+          cleanup,
+          optional_of(from->compact_after_ms()),
+          optional_of(from->keep_tombstones_ms())};
 }
 
 shard::topic_index index_of(const wire::TopicSettings* from) {
@@ -47,6 +55,9 @@ std::string complaint(const given& settings, const session_settings& limits) {
                ? fmt::format("{} is {}; it must be from 1 to {}", name, *value, max)
                : std::string();
   };
+  const auto not_negative = [](std::string_view name, const std::optional<std::int64_t>& value) {
+    return value && *value < 0 ? fmt::format("{} is {}; it must be 0 or more", name, *value) : std::string();
+  };
   // A batch travels in a frame, beside its header.
   const std::uint32_t batch_max = limits.frames.frame_bytes_max - limits.frames.header_bytes_max;
   const std::string found[] = {
@@ -55,7 +66,9 @@ std::string complaint(const given& settings, const session_settings& limits) {
       positive_or_unlimited("retention_ms", settings.retention_ms),
       positive_or_unlimited("bytes_max", settings.bytes_max),
       within("record_bytes_max", settings.record_bytes_max, batch_max),
-      within("batch_bytes_max", settings.batch_bytes_max, batch_max)};
+      within("batch_bytes_max", settings.batch_bytes_max, batch_max),
+      not_negative("compact_after_ms", settings.compact_after_ms),
+      not_negative("keep_tombstones_ms", settings.keep_tombstones_ms)};
   const auto bad = std::find_if(std::begin(found), std::end(found), [](auto& text) { return !text.empty(); });
   return bad == std::end(found) ? std::string() : *bad;
 }
@@ -70,9 +83,10 @@ flatbuffers::Offset<wire::TopicInfo> write_topic(builder& to, const shard::topic
   }
   const auto list = to.CreateVector(partitions);
   const shard::topic_settings& is = topic.settings;
-  const auto settings =
-      wire::CreateTopicSettings(to, is.partitions, is.retention_bytes, is.retention_ms, is.bytes_max,
-                                is.record_bytes_max, is.batch_bytes_max, static_cast<wire::Index>(is.index));
+  const auto settings = wire::CreateTopicSettings(
+      to, is.partitions, is.retention_bytes, is.retention_ms, is.bytes_max, is.record_bytes_max,
+      is.batch_bytes_max, static_cast<wire::Index>(is.index), static_cast<wire::Cleanup>(is.cleanup),
+      is.compact_after_ms, is.keep_tombstones_ms);
   return wire::CreateTopicInfo(to, name, topic.id.value(), topic.created.time_since_epoch().count(), settings,
                                list, topic.bytes, topic.records);
 }
@@ -119,14 +133,8 @@ void create_topic(session& of, std::uint64_t id, const wire::CreateTopic& messag
   const std::string_view name = protocol::text(message.name());
   const given asked = read_settings(message.settings());
   if (!check_name(of, id, name) || !check_settings(of, id, asked)) return;
-  shard::topic_settings settings;
+  shard::topic_settings settings = shard::changed({}, asked);
   settings.index = index_of(message.settings());
-  settings.partitions = asked.partitions.value_or(settings.partitions);
-  settings.retention_bytes = asked.retention_bytes.value_or(settings.retention_bytes);
-  settings.retention_ms = asked.retention_ms.value_or(settings.retention_ms);
-  settings.bytes_max = asked.bytes_max.value_or(settings.bytes_max);
-  settings.record_bytes_max = asked.record_bytes_max.value_or(settings.record_bytes_max);
-  settings.batch_bytes_max = asked.batch_bytes_max.value_or(settings.batch_bytes_max);
   of.host().shard.create_topic(std::string(name), settings, message.if_absent(), answer_done(of.open(id)));
 }
 

@@ -18,6 +18,11 @@ inline constexpr std::int64_t unlimited = -1;
 // 240 bytes, whose records can be read and counted; see read_key() and commit::appended::expect_version().
 enum class topic_index : std::uint8_t { none, key };
 
+// What becomes of old records. With `compact`, which takes topic_index::key and no limit on age or size, the
+// newest record of each key stays and older ones go; a record without a value is a tombstone, which deletes
+// its key and goes itself after a while. Readers find gaps between offsets.
+enum class topic_cleanup : std::uint8_t { delete_old, compact };
+
 // Settings of a topic. Absent ones keep their default (create) or their present value (alter). What the
 // broker reports has all of them.
 struct topic_settings {
@@ -28,6 +33,10 @@ struct topic_settings {
   std::optional<std::uint32_t> record_bytes_max = {};  // the largest record (key, value and headers) accepted
   std::optional<std::uint32_t> batch_bytes_max = {};   // the largest batch accepted
   std::optional<topic_index> index = {};               // fixed when the topic is created
+  std::optional<topic_cleanup> cleanup = {};
+  std::optional<std::int64_t> compact_after_ms = {};  // younger records stay, superseded or not
+  std::optional<std::int64_t> keep_tombstones_ms =
+      {};  // longer than the slowest reader takes; a day unless set
 };
 
 struct partition_info {

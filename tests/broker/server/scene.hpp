@@ -347,6 +347,7 @@ class fake_shard final : public shard_port, public batch_source {
       return plan;
     }
     const partition& at = in->partitions[of.partition.value()];
+    plan->next = from;
     plan->high_watermark = at.end;
     plan->next = from;
     plan->log_start = at.log_start;

@@ -193,7 +193,9 @@ TEST_CASE("topic settings out of range are refused with the name of the setting"
                                 {"retention_ms", [](auto& s) { s.add_retention_ms(-2); }},
                                 {"bytes_max", [](auto& s) { s.add_bytes_max(-7); }},
                                 {"record_bytes_max", [](auto& s) { s.add_record_bytes_max(0); }},
-                                {"batch_bytes_max", [](auto& s) { s.add_batch_bytes_max(1u << 30); }}};
+                                {"batch_bytes_max", [](auto& s) { s.add_batch_bytes_max(1u << 30); }},
+                                {"compact_after_ms", [](auto& s) { s.add_compact_after_ms(-1); }},
+                                {"keep_tombstones_ms", [](auto& s) { s.add_keep_tombstones_ms(-1); }}};
   greeted on;
   for (const bad& one : all) {
     const reply is = on.ask(5, [&](auto& b) {

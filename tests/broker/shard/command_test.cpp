@@ -43,6 +43,12 @@ std::vector<command> one_of_each() {
       relocated_command{{state::batch_key{part, offset(1)}}, 100, {journal::generation(7), 4096}},
       relocated_command{{state::timer_key{some_time, 5}}, 100, {journal::generation(7), 4096}},
       fire_command{{{some_time, 1}, {some_time, 2}}, some_time},
+      compacted_command{{part, offset(1)}, 100, {journal::generation(7), 4096}, {0, 3, 9}, some_time},
+      compacted_command{{part, offset(1)}, 0, {journal::generation(7), 4096}, {}, {}},
+      expire_tombstones_command{part, some_time, {"a", std::string("b\0", 2)}},
+      alter_topic_command{topic_id(1),
+                          {.cleanup = topic_cleanup::compact, .compact_after_ms = 5, .keep_tombstones_ms = 6},
+                          100},
       delayed_append(),
       conditional_append(),
       commit_command{

@@ -39,7 +39,13 @@ const timestamp some_time{std::chrono::milliseconds(1'700'000'000'123)};
 
 const topic_row some_topic{.name = "orders",
                            .created = some_time,
-                           .settings = {.partitions = 8, .retention_bytes = -1, .retention_ms = 60'000}};
+                           .settings = {.partitions = 8,
+                                        .retention_bytes = -1,
+                                        .retention_ms = 60'000,
+                                        .cleanup = topic_cleanup::compact,
+                                        .compact_after_ms = 7,
+                                        .keep_tombstones_ms = 8},
+                           .compacted = true};
 const batch_row some_batch{.at = {journal::generation(7), 4096, 900},
                            .records = 12,
                            .leader_epoch = 3,
@@ -68,7 +74,7 @@ const commit_row some_commit{.epoch = producer_epoch(3),
 
 batch_row labelled_batch() {
   batch_row row = some_batch;
-  row.labels = std::make_shared<const batch_labels>(batch_labels{"id", {{"a", 1}, {"", 1ull << 40}}});
+  row.labels = std::make_shared<const batch_labels>(batch_labels{"id", {{"a", 1, 0}, {"", 1ull << 40, 3}}});
   return row;
 }
 

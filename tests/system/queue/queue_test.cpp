@@ -107,6 +107,44 @@ TEST_CASE("Consumers share the records of a queue, and what they acknowledge nev
   CHECK_FALSE(at.open().receive_for(milliseconds(100)));
 }
 
+// In both kinds of queues: of a compacted topic only what is left is handed out, and the gaps are settled,
+// too.
+TEST_CASE("A queue of a compacted topic hands out what compaction has left, and is done then") {
+  for (const bool ordered : {false, true}) {
+    CAPTURE(ordered);
+    scene at;
+    at.client.create_topic("table", {.index = topic_index::key, .cleanup = topic_cleanup::compact});
+    for (int i = 0; i < 60; ++i) {
+      const std::string key = std::to_string(i % 7);
+      at.client.publish("table", {.key = key, .value = std::to_string(i)});
+    }
+    const auto left = [&] {
+      std::set<int> numbers;
+      for (offset from(0); from < offset(60);) {
+        const records some = at.client.fetch("table", partition_id(0), from);
+        for (const record& one : some) numbers.insert(number_of(one));
+        from = some.end_offset();
+      }
+      return numbers;
+    };
+    REQUIRE(at.eventually([&](const queue_info&) { return left().size() == 7; }));
+    at.client.create_queue("table", "work", {.ordered_by_key = ordered});
+    blocking_queue queue = at.client.open_queue("table", "work");
+    std::set<int> seen;
+    while (seen.size() < 7) {
+      const deliveries some = next(queue);
+      for (const delivery& each : some) CHECK(seen.insert(number_of(each)).second);
+      queue.ack(some);
+    }
+    queue.flush();
+    CHECK(seen == std::set<int>{53, 54, 55, 56, 57, 58, 59});
+    CHECK(at.eventually([&](const queue_info&) {
+      const queue_info is = at.client.describe_queue("table", "work");
+      return is.ready == 0 && is.leased == 0 && is.partitions.front().floor == offset(60);
+    }));
+  }
+}
+
 TEST_CASE("A record settled twice, or after its lease ran out, is an unknown lease") {
   scene at(1, {.lease = milliseconds(200)});
   at.publish(0, 2);

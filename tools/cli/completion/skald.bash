@@ -21,7 +21,8 @@ _skald_groups() {
 _skald() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
   local global_options='-b --broker --timeout --output -q --quiet -h --help'
-  local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes'
+  local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes
+    --cleanup --compact-after --keep-tombstones'
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
     --durability --timestamp --delay --at --ttl --timer'
   local sub_options='--from -p --partition -k --key --key-prefix -H --header -n --count --follow --no-follow --format
@@ -49,7 +50,8 @@ _skald() {
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
-        --backoff-max | --dead-letter | --delay | --at | --ttl | --timer)
+        --backoff-max | --dead-letter | --delay | --at | --ttl | --timer | --cleanup | --compact-after | \
+        --keep-tombstones)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -80,6 +82,7 @@ _skald() {
     --topic) COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current")); return ;;
     --from | --to) COMPREPLY=($(compgen -W 'earliest latest' -- "$current")); return ;;
     --index) COMPREPLY=($(compgen -W 'none key' -- "$current")); return ;;
+    --cleanup) COMPREPLY=($(compgen -W 'delete compact' -- "$current")); return ;;
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
     --dead-letter) COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current")); return ;;
@@ -87,7 +90,7 @@ _skald() {
       --timestamp | -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | \
       --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
-      --delay | --at | --ttl | --timer)
+      --delay | --at | --ttl | --timer | --compact-after | --keep-tombstones)
       return
       ;;
   esac

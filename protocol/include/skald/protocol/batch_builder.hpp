@@ -24,6 +24,8 @@ struct batch_options {
   skald::compression compression = skald::compression::none;
   int compression_level = 0;                 // 0: the library's default
   std::optional<producer_stamp> producer{};  // absent: not idempotent
+  // Beyond the last record's, where records were left out behind it.
+  std::uint32_t last_offset_delta = 0;
 };
 
 class batch_builder {
@@ -43,6 +45,9 @@ class batch_builder {
   // Adds a record of another batch: its content as record_range::iterator::content() gives it, which is
   // copied. Fails as append() does.
   [[nodiscard]] errc append_encoded(std::span<const std::byte> content, timestamp at);
+  // The same with an offset delta that leaves some out. It must be greater than those before.
+  [[nodiscard]] errc append_encoded(std::span<const std::byte> content, timestamp at,
+                                    std::uint32_t offset_delta);
 
   bool empty() const { return records_ == 0; }
   std::uint32_t records() const { return records_; }
@@ -65,7 +70,7 @@ class batch_builder {
   void recycle(std::vector<std::byte>&& buffer);
 
  private:
-  std::byte* begin_record(std::size_t content_bytes, timestamp at);
+  std::byte* begin_record(std::size_t content_bytes, timestamp at, std::uint32_t offset_delta);
   void end_record(const std::byte* end, timestamp at);
   void make_room(std::size_t bytes);
   void write_fixed_fields(std::span<std::byte> batch, const batch_options& options,
@@ -76,6 +81,7 @@ class batch_builder {
   std::size_t used_ = 0;
   std::size_t reserve_bytes_;
   std::uint32_t records_ = 0;
+  std::uint32_t next_delta_ = 0;
   timestamp base_timestamp_;
   timestamp max_timestamp_;
   std::unique_ptr<compressor> compressor_;  // created by the first compressed batch

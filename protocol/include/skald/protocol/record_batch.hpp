@@ -138,7 +138,7 @@ class record_range {
         : at_(range.data_),
           left_(range.count_),
           base_timestamp_(range.base_timestamp_),
-          next_offset_(range.base_offset_),
+          base_offset_(range.base_offset_),
           offsets_(range.offsets_) {
       read();
     }
@@ -148,7 +148,7 @@ class record_range {
     const std::byte* content_ = nullptr;
     std::uint32_t left_ = 0;
     timestamp base_timestamp_;
-    skald::offset next_offset_;
+    skald::offset base_offset_;
     const skald::offset* offsets_ = nullptr;
     record_view record_;
   };
@@ -243,6 +243,9 @@ struct batch_limits {
   std::size_t uncompressed_bytes_max = 64u << 20;
   std::uint32_t records_max = 1u << 20;
   std::size_t record_bytes_max = 16u << 20;  // the key, value and headers of one record
+  // Accepts batches of which compaction has left records out: the others keep their offset deltas. What a
+  // producer sends has none left out.
+  bool offset_gaps = false;
 };
 
 // Checks batches and gives access to their records. It keeps decompression contexts and a buffer between
@@ -256,8 +259,8 @@ class batch_decoder {
 
   // Verifies, in this order: the size, the checksum, the attributes (a known compression and nothing else),
   // the producer fields, the counts; then, record by record, that the records fill the batch exactly, are as
-  // many as the count says (at least one), have the offset deltas 0, 1, 2 ..., timestamps within
-  // timestamp_min and timestamp_max, and the newest of these as the batch's max timestamp.
+  // many as the count says (at least one), have the offset deltas 0, 1, 2 ... (with gaps, rising ones),
+  // timestamps within timestamp_min and timestamp_max, and the newest of these as the batch's max timestamp.
   //
   // Fails with corrupt_batch, batch_too_large, record_too_large or unsupported_compression. Decompression
   // stops at the limit, so a bomb costs no more than uncompressed_bytes_max of memory.
