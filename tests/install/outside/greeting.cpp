@@ -3,11 +3,13 @@
 
 #include <skald/blocking_client.hpp>
 #include <skald/resilience/resilience.hpp>
+#include <skald/saga/definition.hpp>
 
 int main(int argc, char** argv) try {
   if (argc != 2) return 2;
   skald::blocking_client broker({.address = argv[1]});
   broker.create_topic("greetings", {.partitions = 1});
+  if (skald::sagas::registry().newest("greet") != nullptr) return 1;
   const skald::resilience::circuit_breaker breaker;
   auto allowed = breaker.acquire();
   broker.publish("greetings", {.key = "world", .value = "hello"});

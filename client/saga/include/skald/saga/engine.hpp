@@ -1,0 +1,112 @@
+// The saga engine: a pure function from a definition, an instance and an event to the next instance and what
+// is to be done about it. It does no I/O and has neither clock nor random numbers of its own. Whoever drives
+// it makes the new state and the effects durable together, or neither.
+//
+// Order. Steps run in the order of the definition; those `beside` one another begin together, and the next
+// begin when all of them have settled. A failed or unknown step turns the saga around: what is done, or may
+// have been, is compensated one by one, the last begun first. Behind the pivot there is no way back: a step
+// that fails there is retried, then the saga is parked. So is one whose compensation has failed for good.
+//
+// Identity. A command keeps its id while its outcome is unknown, so that a participant does it once; after an
+// error, which says that it has not been done, the next attempt is a new intent and gets a new id.
+//
+// Duplicates and stragglers. A reply or timer that nobody waits for any more changes nothing. A late reply to
+// a step given up as unknown is still news: it is taken in, and resumes a saga that is parked because of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <skald/saga/definition.hpp>
+#include <skald/saga/instance.hpp>
+
+namespace skald::sagas {
+
+// ---- what happens ----------------------------------------------------------------------------------------
+
+struct replied {
+  std::string command = {};  // the id that it answers
+  bool failed = false;
+  std::string type = {};  // the name of the reply's type; may be empty
+  std::string body = {};
+};
+struct alarm_rang {
+  std::uint64_t number = 0;
+};
+struct local_ended {
+  enum class outcome : std::uint8_t { done, failed, unknown };
+  std::string step = {};
+  outcome what = outcome::done;
+  std::string why = {};   // unless it is done
+  std::string data = {};  // if it is
+};
+// An operator's word.
+struct ordered {
+  enum class order : std::uint8_t {
+    retry,       // what failed is tried anew; what pauses, now
+    skip,        // what failed counts as dealt with
+    compensate,  // turns back; not behind the pivot
+    abort        // ends it as it is
+  };
+  order what = order::retry;
+};
+std::string_view to_string(ordered::order of);
+std::optional<ordered::order> parse_order(std::string_view text);
+
+using event = std::variant<replied, alarm_rang, local_ended, ordered>;
+
+// ---- what is to be done ----------------------------------------------------------------------------------
+
+struct send_command {
+  std::string participant = {};
+  std::string type = {};
+  std::string id = {};
+  std::string body = {};
+  std::string compensates = {};  // the id of the command that it undoes; empty: it is no compensation
+};
+// Timers have the step's name: setting replaces.
+struct set_alarm {
+  std::string step = {};
+  std::uint64_t number = 0;
+  milliseconds after{0};
+};
+struct cancel_alarm {
+  std::string step = {};
+};
+// Run it, and come back with local_ended, within the same commit.
+struct run_local {
+  std::string step = {};
+  bool undo = false;
+  std::uint32_t attempt = 1;
+};
+using effect = std::variant<send_command, set_alarm, cancel_alarm, run_local>;
+
+struct transition {
+  instance next;
+  std::vector<effect> effects;
+  std::string happened;  // in words, for the timeline
+  bool changed = true;   // false: the event is old news; there are no effects
+};
+
+// ---- the function ----------------------------------------------------------------------------------------
+
+// `random` is from [0, 1).
+transition start(const definition& of, std::string id, std::string data, std::string correlation,
+                 timestamp now, double random);
+transition advance(const definition& of, instance state, const event& what, timestamp now, double random);
+
+// Takes an instance of an older version over, in place; nothing to do for one of this version. What cannot be
+// mapped parks it.
+void migrate(const definition& to, instance& state, timestamp now);
+
+// An instance that nobody here knows how to go on with.
+transition park(instance state, std::string why, timestamp now);
+
+// Runs a local action and says what came of it; its records are added to `records` if it is done.
+local_ended perform(const definition& of, const instance& state, const run_local& what,
+                    std::vector<outgoing>& records);
+
+}  // namespace skald::sagas

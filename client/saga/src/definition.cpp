@@ -1,0 +1,122 @@
+#include "skald/saga/definition.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <skald/protocol/error.hpp>
+
+namespace skald::sagas {
+
+namespace {
+
+// A name is part of the names of timers and of ids, which have an end.
+constexpr std::size_t name_bytes_max = 60;
+
+[[noreturn]] void refuse(const definition& what, const std::string& why) {
+  throw error(errc::invalid_settings,
+              "saga '" + what.name + "' version " + std::to_string(what.version.number) + ": " + why);
+}
+
+void check_name(const definition& of, const std::string& name) {
+  if (name.empty() || name.size() > name_bytes_max || name.find_first_of("/#") != std::string::npos)
+    refuse(of, "a name has 1 to 60 bytes, without / and #: '" + name + "'");
+}
+
+void check_action(const definition& of, const step& at, const action& does) {
+  if (!does.is_local() && (does.participant.empty() || does.command.empty() || !does.make))
+    refuse(of, "step '" + at.name + "' has nothing to do: give it local() or call()");
+  if (does.retry.max_attempts == 0 || does.timeout <= milliseconds(0))
+    refuse(of, "step '" + at.name + "' needs at least one attempt, and time for it");
+}
+
+std::string quoted(const std::string& text) {
+  std::string made = "\"";
+  for (const char c : text) made += c == '"' ? '\'' : c;
+  return made + "\"";
+}
+
+}  // namespace
+
+const step* definition::find(std::string_view step_name) const {
+  const auto at = std::ranges::find(steps, step_name, &step::name);
+  return at == steps.end() ? nullptr : &*at;
+}
+
+void definition::check() const {
+  check_name(*this, name);
+  if (steps.empty()) refuse(*this, "there are no steps");
+  if (steps.front().beside) refuse(*this, "the first step has none to be beside of");
+  std::set<std::string_view> names;
+  std::size_t pivots = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const step& at = steps[i];
+    check_name(*this, at.name);
+    if (!names.insert(at.name).second) refuse(*this, "two steps are called '" + at.name + "'");
+    check_action(*this, at, at.act);
+    if (at.undo) check_action(*this, at, *at.undo);
+    if (!at.pivot) continue;
+    if (++pivots > 1) refuse(*this, "there is one pivot at most");
+    if (at.beside || (i + 1 < steps.size() && steps[i + 1].beside))
+      refuse(*this, "the pivot '" + at.name + "' runs alone");
+  }
+}
+
+std::string to_mermaid(const definition& of) {
+  std::string made =
+      "flowchart TD\n  begin([" + quoted(of.name + " v" + std::to_string(of.version.number)) + "])\n";
+  const auto node = [](std::size_t i) { return "s" + std::to_string(i); };
+  std::vector<std::string> before{"begin"};
+  std::vector<std::string> stage;
+  std::string undo_before = "compensated";
+  for (std::size_t i = 0; i < of.steps.size(); ++i) {
+    const step& at = of.steps[i];
+    const std::string what = at.act.is_local() ? "" : "\n" + at.act.participant + ": " + at.act.command;
+    const bool alone = at.condition == nullptr;
+    made += "  " + node(i) + (alone ? "[" : "{{") + quoted(at.name + (at.pivot ? " (pivot)" : "") + what) +
+            (alone ? "]\n" : "}}\n");
+    if (!at.beside && !stage.empty()) before = std::exchange(stage, {});
+    for (const std::string& from : before) made += "  " + from + " --> " + node(i) + "\n";
+    stage.push_back(node(i));
+    if (!at.undo) continue;
+    const std::string by = at.undo->is_local() ? "local" : at.undo->participant + ": " + at.undo->command;
+    made += "  u" + std::to_string(i) + "[" + quoted("undo " + at.name + "\n" + by) + "]\n";
+    made += "  " + node(i) + " -. undo .-> u" + std::to_string(i) + "\n";
+    made += "  u" + std::to_string(i) + " -.-> " + undo_before + "\n";
+    undo_before = "u" + std::to_string(i);
+  }
+  for (const std::string& last : stage) made += "  " + last + " --> completed\n";
+  return made + "  completed([completed])\n  compensated([compensated])\n";
+}
+
+// ---- the registry ----------------------------------------------------------------------------------------
+
+void registry::add(definition what) {
+  what.check();
+  auto& versions = by_name_[what.name];
+  const std::uint32_t number = what.version.number;
+  if (versions.contains(number)) refuse(what, "it is registered already");
+  versions.emplace(number, std::make_shared<const definition>(std::move(what)));
+}
+
+std::shared_ptr<const definition> registry::newest(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second.rbegin()->second;
+}
+
+std::shared_ptr<const definition> registry::find(std::string_view name, sagas::version version) const {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return nullptr;
+  const auto one = found->second.find(version.number);
+  return one == found->second.end() ? nullptr : one->second;
+}
+
+std::shared_ptr<const definition> registry::for_instance(std::string_view name,
+                                                         sagas::version version) const {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return nullptr;
+  for (auto one = found->second.rbegin(); one != found->second.rend(); ++one)
+    if (one->first > version.number && one->second->migrations.contains(version.number)) return one->second;
+  return find(name, version);
+}
+
+}  // namespace skald::sagas

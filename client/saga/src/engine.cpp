@@ -1,0 +1,116 @@
+#include "skald/saga/engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/saga/src/engine_run.hpp"
+
+namespace skald::sagas {
+
+std::string_view to_string(ordered::order of) {
+  switch (of) {
+    case ordered::order::retry:
+      return "retry";
+    case ordered::order::skip:
+      return "skip";
+    case ordered::order::compensate:
+      return "compensate";
+    case ordered::order::abort:
+      break;
+  }
+  return "abort";
+}
+
+std::optional<ordered::order> parse_order(std::string_view text) {
+  using order = ordered::order;
+  for (const order one : {order::retry, order::skip, order::compensate, order::abort})
+    if (to_string(one) == text) return one;
+  return std::nullopt;
+}
+
+transition start(const definition& of, std::string id, std::string data, std::string correlation,
+                 timestamp now, double random) {
+  instance state;
+  state.correlation = correlation.empty() ? id : std::move(correlation);
+  state.id = std::move(id);
+  state.definition = of.name;
+  state.version = of.version;
+  state.data = std::move(data);
+  state.started = now;
+  detail::engine_run run(of, std::move(state), now, random);
+  run.note("started");
+  run.go_forward();
+  return run.finish();
+}
+
+transition advance(const definition& of, instance state, const event& what, timestamp now, double random) {
+  detail::engine_run run(of, std::move(state), now, random);
+  std::visit([&](const auto& one) { run.on(one); }, what);
+  return run.finish();
+}
+
+transition park(instance state, std::string why, timestamp now) {
+  if (is_final(state.phase) || state.phase == phase::parked) return {std::move(state), {}, {}, false};
+  state.parked_in = state.phase;
+  state.phase = phase::parked;
+  state.changed = now;
+  std::string happened = "parked: " + why;
+  state.why = std::move(why);
+  return {std::move(state), {}, std::move(happened), true};
+}
+
+void migrate(const definition& to, instance& state, timestamp now) {
+  if (state.version == to.version || is_final(state.phase)) return;
+  const auto names = to.migrations.find(state.version.number);
+  if (names == to.migrations.end()) return;
+  std::size_t begun = 0;  // how many steps of the definition are behind the saga
+  std::string lost;
+  for (step_state& at : state.steps) {
+    if (const auto renamed = names->second.find(at.name); renamed != names->second.end())
+      at.name = renamed->second;
+    const auto known = std::ranges::find(to.steps, at.name, &step::name);
+    if (known != to.steps.end()) {
+      begun = std::max(begun, static_cast<std::size_t>(known - to.steps.begin()) + 1);
+    } else if (at.progress != progress::skipped && at.progress != progress::failed &&
+               at.progress != progress::undone && at.progress != progress::kept) {
+      lost = at.name;
+    }
+  }
+  // What was added before the place where the saga is does not concern it.
+  for (std::size_t i = 0; i < begun; ++i) {
+    if (state.find(to.steps[i].name) != nullptr) continue;
+    step_state& at = state.steps.emplace_back();
+    at.name = to.steps[i].name;
+    at.progress = progress::skipped;
+    at.began = at.changed = now;
+    at.cause = "added by version " + std::to_string(to.version.number);
+  }
+  const std::uint32_t from = state.version.number;
+  state.version = to.version;
+  if (lost.empty() || state.phase == phase::parked) return;
+  state.parked_in = state.phase;
+  state.phase = phase::parked;
+  state.why = "version " + std::to_string(to.version.number) + " has no step '" + lost +
+              "', which has begun: map its name from version " + std::to_string(from);
+}
+
+local_ended perform(const definition& of, const instance& state, const run_local& what,
+                    std::vector<outgoing>& records) {
+  local_ended made{.step = what.step, .data = state.data};
+  const step* known = of.find(what.step);
+  const action& does = what.undo ? *known->undo : known->act;
+  local_step doing(state.id, what.step, what.attempt);
+  try {
+    does.local(made.data, doing);
+    std::ranges::move(doing.records(), std::back_inserter(records));
+  } catch (const step_failed& why) {
+    made.what = local_ended::outcome::failed;
+    made.why = why.what();
+  } catch (const std::exception& why) {
+    made.what = local_ended::outcome::unknown;
+    made.why = why.what();
+  }
+  return made;
+}
+
+}  // namespace skald::sagas

@@ -1,0 +1,207 @@
+// The engine, played through by scenarios: forward, back, and whatever comes late, twice or never.
+#include <doctest/doctest.h>
+
+#include "tests/client/saga/order_saga.hpp"
+
+namespace skald::sagas::test {
+
+namespace {
+
+struct order_fixture {
+  scenario play{order_steps().build(), "o-1"};
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(order_fixture, "an order reserves credit, is approved and shipped") {
+  play.start(order{.total = 50});
+  CHECK(play.data<order>().state == "pending");
+  CHECK(play.expect_call<reserve_credit>("credit").amount == 50);
+  CHECK(play.expect_command("credit").id == "o-1/credit");
+  CHECK(play.alarms() == 1);
+  play.expect("stock", progress::skipped);
+
+  play.reply("credit");
+  play.expect("approve", progress::done);
+  CHECK(play.state().forward_only);
+  play.reply("ship").expect(phase::completed);
+  CHECK(play.data<order>().state == "pending approved");
+  CHECK(play.alarms() == 0);
+  REQUIRE(play.records().size() == 1);
+  CHECK(play.records()[0].value == "pending");
+}
+
+TEST_CASE_FIXTURE(order_fixture, "what a reply says becomes data") {
+  play.start(order{.total = 50});
+  credit_reserved said;
+  said.amount = 7;
+  play.reply("credit", said);
+  CHECK(play.data<order>().state == "pending credit 7 approved");
+}
+
+TEST_CASE_FIXTURE(order_fixture,
+                  "steps beside one another run together, and the next waits for all of them") {
+  play.start(order{.total = 500});
+  play.expect("credit", progress::acting);
+  play.expect("stock", progress::acting);
+  play.reply("stock").expect(phase::running);
+  CHECK(play.state().steps.size() == 3);
+  play.reply("credit");
+  play.expect("approve", progress::done);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "a typed error compensates what was done, the last begun first") {
+  play.start(order{.total = 500}).reply("stock");
+  credit_limit_exceeded limit;
+  limit.amount = 100;
+  play.fail("credit", limit).expect(phase::compensating);
+  play.expect("credit", progress::failed);
+  CHECK(play.expect_call<release_stock>("stock").amount == 500);
+  CHECK(play.expect_command("stock").compensates == "o-1/stock");
+  play.expect("create", progress::done);
+  play.reply("stock").expect(phase::compensated);
+  play.expect("create", progress::undone);
+  CHECK(play.data<order>().state == "rejected limit 100");
+  CHECK(play.state().why == "'credit': credit-limit-exceeded");
+  CHECK(play.alarms() == 0);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "an error that is to be retried is a new intent, after a wait") {
+  play.start(order{.total = 50}).fail("credit", busy{});
+  play.expect("credit", progress::pausing);
+  CHECK(play.commands().size() == 1);
+  play.pass(1s);
+  CHECK(play.expect_command("credit").id == "o-1/credit#2");
+  play.fail("credit", busy{}).pass(2s).fail("credit", busy{});
+  play.expect(phase::compensated);
+  play.expect("credit", progress::failed);
+}
+
+TEST_CASE_FIXTURE(order_fixture,
+                  "without a reply the same command is sent again, then its unknown outcome is undone") {
+  play.start(order{.total = 50}).pass(30s);
+  play.expect("credit", progress::pausing);
+  play.pass(1s);
+  CHECK(play.commands().size() == 2);
+  CHECK(play.commands()[1].id == play.commands()[0].id);
+  play.pass(30s).pass(2s).pass(30s);
+  CHECK(play.commands().size() == 4);
+  play.expect(phase::compensating);
+  play.expect("credit", progress::undoing);
+  CHECK(play.expect_call<release_credit>("credit").amount == 50);
+  play.reply("credit").expect(phase::compensated);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "a reply that comes while the next attempt waits is taken in") {
+  play.start(order{.total = 50}).pass(30s);
+  play.happen(replied{.command = "o-1/credit"});
+  play.expect("approve", progress::done);
+  play.pass(1h);
+  CHECK(play.commands()[0].type == "reserve-credit");
+  CHECK(play.commands()[1].type == "ship");
+}
+
+TEST_CASE_FIXTURE(order_fixture, "a reply that comes while the saga turns back is news about what to undo") {
+  play.start(order{.total = 500});
+  play.pass(30s).pass(1s).pass(30s).pass(2s).pass(30s);  // neither answers
+  play.expect(phase::compensating);
+  play.expect("stock", progress::undoing);
+  play.expect("credit", progress::unknown);
+  play.happen(replied{.command = "o-1/credit", .failed = true});
+  play.expect("credit", progress::failed);
+  play.reply("stock").expect(phase::compensated);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "what comes twice, or for nobody, changes nothing") {
+  play.start(order{.total = 50}).reply("credit").reply("ship").expect(phase::completed);
+  const std::string before = encode_state(play.state());
+  for (const send_command& one : std::vector(play.commands())) {
+    play.happen(replied{.command = one.id});
+    play.happen(replied{.command = one.id, .failed = true});
+  }
+  play.happen(replied{.command = "o-1/nothing"});
+  play.happen(alarm_rang{1}).happen(alarm_rang{77}).happen(alarm_rang{0});
+  CHECK(encode_state(play.state()) == before);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "behind the pivot a failure is retried, then the saga is parked") {
+  play.start(order{.total = 50}).reply("credit");
+  play.answer("ship", true, "no-carrier", "");
+  play.expect("ship", progress::pausing);
+  play.pass(1s).answer("ship", true, "no-carrier", "").expect(phase::parked);
+  CHECK(play.state().why == "'ship': no-carrier");
+  CHECK(play.alarms() == 0);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "a parked saga goes on when the reply it lacked comes late") {
+  play.start(order{.total = 50}).reply("credit").pass(30s).pass(1s).pass(30s).expect(phase::parked);
+  play.expect("ship", progress::unknown);
+  play.reply("ship").expect(phase::completed);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "a compensation that fails is retried, then the saga is parked by name") {
+  play.start(order{.total = 500}).reply("credit").answer("stock", true, "", "").expect(phase::compensating);
+  play.answer("credit", true, "", "down").pass(1s);
+  CHECK(play.expect_command("credit").id == "o-1/credit/undo#2");
+  play.answer("credit", true, "", "down").expect(phase::parked);
+  play.expect("credit", progress::undo_failed);
+  CHECK(play.state().why.find("'credit'") != std::string::npos);
+  play.expect("create", progress::done);
+}
+
+TEST_CASE_FIXTURE(order_fixture, "a reply that cannot be read leaves the step to be undone") {
+  play.start(order{.total = 50}).answer("credit", false, "credit-reserved", "no number");
+  play.expect(phase::compensating);
+  play.expect("credit", progress::undoing);
+}
+
+TEST_CASE("a local step that fails has not happened, and one that throws otherwise may have") {
+  int runs = 0;
+  bool certain = true;
+  const auto make = [&] {
+    return saga<order>("local")
+        .step("first")
+        .local([](order&) {})
+        .compensate([](order& data) { data.state = "first undone"; })
+        .step("second")
+        .local([&](order&) {
+          ++runs;
+          if (certain) throw step_failed("no");
+          throw std::runtime_error("perhaps");
+        })
+        .retry(steady, 2)
+        .compensate([](order& data) { data.state = "second undone"; })
+        .build();
+  };
+  scenario surely(make());
+  surely.start(order{}).expect(phase::compensated);
+  CHECK(runs == 1);
+  surely.expect("second", progress::failed);
+  CHECK(surely.data<order>().state == "first undone");
+
+  certain = false;
+  scenario perhaps(make());
+  perhaps.start(order{}).pass(1s).expect(phase::compensated);
+  CHECK(runs == 3);
+  perhaps.expect("second", progress::undone);
+}
+
+TEST_CASE("a pivot of unknown outcome without compensation parks the saga, until it is known") {
+  const definition of = saga<order>("pivot")
+                            .step("first")
+                            .local([](order&) {})
+                            .pivot("decide")
+                            .call<ship>("warehouse", of_total<ship>)
+                            .retry(steady, 1)
+                            .build();
+  scenario play(of);
+  play.start(order{}).pass(30s).expect(phase::parked);
+  SUBCASE("it has happened") {
+    play.reply("decide").expect(phase::completed);
+  }
+  SUBCASE("it has not") {
+    play.answer("decide", true, "", "").expect(phase::compensated);
+  }
+}
+
+}  // namespace skald::sagas::test
