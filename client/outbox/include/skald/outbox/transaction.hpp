@@ -1,0 +1,61 @@
+// One local transaction: the business change, what it consumed, and what it publishes.
+//
+//   skald::outbox::transaction change(store);                       // on the service's own connection
+//   if (!change.receive("customers", order_created)) return;        // it was handled before
+//   update(db, "UPDATE customer SET reserved = ...");               // the service's SQL, same connection
+//   change.publish("customer-events", {.key = customer, .value = event});
+//   change.commit();                                                // all of it, or none
+//
+// A relay publishes what was committed, later and exactly once. A message that comes again is recognised by
+// the inbox, so that handling it again changes nothing: repeat a whole transaction after a database_error,
+// also after one whose outcome is unknown.
+//
+// Threading: as the store's. Lifetime: the store outlives it; one at a time on a connection.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <skald/outbox/store.hpp>
+#include <skald/record.hpp>
+
+namespace skald::outbox {
+
+// The header that a relay adds to every record: its message id.
+inline constexpr std::string_view message_id_header = "skald-message-id";
+
+// What a received record is known by, wherever it is received and however often: the message id that a relay
+// published it with, or else its topic, partition and offset.
+std::string message_id_of(const record& received);
+
+class transaction {
+ public:
+  // Begins. Of SQLite with BEGIN IMMEDIATE: it waits here for other writers, never in between.
+  explicit transaction(store& in);
+  // Rolls back what was not committed.
+  ~transaction();
+  transaction(const transaction&) = delete;
+  transaction& operator=(const transaction&) = delete;
+
+  // False: the consumer has handled the message in an earlier transaction. Consumers are names, so that
+  // several may handle the same message.
+  [[nodiscard]] bool receive(std::string_view consumer, std::string_view message_id);
+  [[nodiscard]] bool receive(std::string_view consumer, const record& received);
+
+  // Puts a record into the outbox. Of one key, records are published in the order in which their transactions
+  // committed, and within one in the order of these calls. The time of the record is now, unless it says
+  // otherwise. An id of the caller's choice, at most 240 bytes, makes the topic drop another record with it.
+  void publish(std::string_view topic, const message& what, std::string_view id = {});
+
+  // Throws database_error. Nothing has happened then, except with database_problem::unknown_outcome.
+  void commit();
+
+ private:
+  store& store_;
+  bool open_ = true;
+  std::string unique_;  // made when first needed
+  std::uint32_t count_ = 0;
+};
+
+}  // namespace skald::outbox

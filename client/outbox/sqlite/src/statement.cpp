@@ -1,0 +1,103 @@
+#include "client/outbox/sqlite/src/statement.hpp"
+
+#include <skald/outbox/database_error.hpp>
+
+namespace skald::outbox::detail {
+
+namespace {
+
+void check(sqlite3* connection, int result, std::string_view doing) {
+  if (result != SQLITE_OK) throw_sqlite_error(connection, doing);
+}
+
+}  // namespace
+
+void throw_sqlite_error(sqlite3* connection, std::string_view doing) {
+  const int code = sqlite3_extended_errcode(connection);
+  const int primary = code & 0xff;
+  const bool busy = primary == SQLITE_BUSY || primary == SQLITE_LOCKED;
+  const char* file = sqlite3_db_filename(connection, "main");
+  throw database_error(busy ? database_problem::conflict : database_problem::other, std::to_string(code),
+                       "SQLite, " + std::string(file != nullptr && *file != 0 ? file : "in memory") + ", " +
+                           std::string(doing) + ": " + sqlite3_errmsg(connection) + " (" +
+                           std::to_string(code) + ")");
+}
+
+void execute(sqlite3* connection, const char* sql) {
+  check(connection, sqlite3_exec(connection, sql, nullptr, nullptr, nullptr), sql);
+}
+
+statement::~statement() {
+  sqlite3_finalize(prepared_);
+}
+
+statement& statement::on(sqlite3* connection, const char* sql) {
+  if (prepared_ == nullptr) {
+    connection_ = connection;
+    check(connection, sqlite3_prepare_v3(connection, sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared_, nullptr),
+          sql);
+  }
+  return *this;
+}
+
+statement& statement::bind(int at, std::int64_t value) {
+  check(connection_, sqlite3_bind_int64(prepared_, at, value), "bind");
+  return *this;
+}
+
+statement& statement::bind_text(int at, std::string_view value) {
+  check(connection_,
+        sqlite3_bind_text64(prepared_, at, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8), "bind");
+  return *this;
+}
+
+statement& statement::bind_blob(int at, std::optional<std::string_view> value) {
+  // A null pointer would be bound as NULL, which an empty value is not.
+  const char* data = value && value->data() == nullptr ? "" : value.value_or("").data();
+  check(connection_,
+        value ? sqlite3_bind_blob64(prepared_, at, data, value->size(), SQLITE_STATIC)
+              : sqlite3_bind_null(prepared_, at),
+        "bind");
+  return *this;
+}
+
+bool statement::step() {
+  const int result = sqlite3_step(prepared_);
+  if (result == SQLITE_ROW) return true;
+  if (result == SQLITE_DONE) {
+    reset();
+    return false;
+  }
+  try {
+    throw_sqlite_error(connection_, sqlite3_sql(prepared_));
+  } catch (...) {
+    reset();
+    throw;
+  }
+}
+
+void statement::reset() {
+  sqlite3_reset(prepared_);
+}
+
+std::int64_t statement::integer(int at) const {
+  return sqlite3_column_int64(prepared_, at);
+}
+
+bool statement::is_null(int at) const {
+  return sqlite3_column_type(prepared_, at) == SQLITE_NULL;
+}
+
+std::string statement::bytes(int at) const {
+  const void* data = sqlite3_column_blob(prepared_, at);
+  const int size = sqlite3_column_bytes(prepared_, at);
+  return data == nullptr ? std::string()
+                         : std::string(static_cast<const char*>(data), static_cast<std::size_t>(size));
+}
+
+std::optional<std::string> statement::optional_bytes(int at) const {
+  if (is_null(at)) return std::nullopt;
+  return bytes(at);
+}
+
+}  // namespace skald::outbox::detail

@@ -1,0 +1,78 @@
+#include "skald/outbox/transaction.hpp"
+
+#include <array>
+#include <random>
+
+#include <skald/outbox/headers.hpp>
+
+namespace skald::outbox {
+
+namespace {
+
+constexpr std::size_t message_id_bytes_max = 240;
+
+// 128 random bits, not a number that counts on: a database that is restored from a backup would count its
+// numbers once more, and the broker would drop what it knows as duplicates.
+std::string make_unique_prefix() {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::random_device random;
+  std::string result;
+  for (int word = 0; word < 4; ++word) {
+    std::uint32_t bits = random();
+    for (int digit = 0; digit < 8; ++digit, bits >>= 4) result += digits[bits & 0xf];
+  }
+  return result + '-';
+}
+
+}  // namespace
+
+std::string message_id_of(const record& received) {
+  for (const header& each : received.headers())
+    if (each.key == message_id_header && each.value) return std::string(*each.value);
+  return std::string(received.topic()) + '/' + std::to_string(received.partition().value()) + '/' +
+         std::to_string(received.offset().value());
+}
+
+transaction::transaction(store& in) : store_(in) {
+  store_.begin();
+}
+
+transaction::~transaction() {
+  if (open_) store_.rollback();
+}
+
+bool transaction::receive(std::string_view consumer, std::string_view message_id) {
+  return store_.receive(consumer, message_id);
+}
+
+bool transaction::receive(std::string_view consumer, const record& received) {
+  return receive(consumer, message_id_of(received));
+}
+
+void transaction::publish(std::string_view topic, const message& what, std::string_view id) {
+  if (id.size() > message_id_bytes_max)
+    throw error(errc::invalid_request,
+                "a message id has at most 240 bytes; this one has " + std::to_string(id.size()));
+  std::string made;
+  if (id.empty()) {
+    if (unique_.empty()) unique_ = make_unique_prefix();
+    made = unique_ + std::to_string(count_++);
+    id = made;
+  }
+  const std::string headers = encode_headers(what.headers);
+  const auto now = std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
+  store_.add({.id = id,
+              .topic = topic,
+              .key = what.key,
+              .value = what.value,
+              .headers = headers,
+              .partition = what.partition,
+              .time = what.time.value_or(now)});
+}
+
+void transaction::commit() {
+  store_.commit();
+  open_ = false;
+}
+
+}  // namespace skald::outbox
