@@ -72,8 +72,12 @@ using header_result = boost::system::result<T, header_failure>;
 //                     up to the payload exactly
 //   PublishOk         appended (1 to appends_max)
 //   Commit            at most appends_max appends, as Publish's; at most timers_max timers, each with its
-//   name ListTimersOk      at most timers_max timers, each with its name and topic CommitRefused     code is
-//   not 0 ReadKeyOk         as many versions as offsets ListOffsets, Fetch, ReadKey, ListKeys    topic
+//                     name; at most groups_max positions, as CommitOffsets; at most settled_max settlements,
+//                     each with a consumer and a count
+//   ListTimersOk      at most timers_max timers, each with its name and topic
+//   CommitRefused     code is not 0
+//   ReadKeyOk         as many versions as offsets
+//   ListOffsets, Fetch, ReadKey, ListKeys    topic
 //   Subscribe         topic; subscription is not 0
 //   Credit, Seek, Unsubscribe, Delivery, SubscriptionNotice, SubscriptionChanged, MemberHeartbeat,
 //   ReleasePartitions    subscription is not 0

@@ -72,6 +72,12 @@ membership consumer_group::return_of(member& who, const join_request& again, ste
   // A new process has nothing under way.
   if (!same_process) {
     for (const partition_ref of : std::set(who.leaving)) take_from_owner(of);
+    // It begins where the commits of the old one end, and so after them.
+    for (const auto& [of, commits] : committing_) {
+      if (who.settled.erase(of) == 0) continue;
+      who.pending.insert(of);
+      partitions_.at(of).owner = nobody;
+    }
   }
   for (const partition_ref of : who.settled) tell(who, group_effect::kind::assign, of);
   for (const partition_ref of : who.leaving) tell(who, group_effect::kind::revoke, of);

@@ -7,7 +7,8 @@
 //   waiting    (ordered queues) behind an earlier record of its key
 //   leased     a consumer has it until a deadline
 //   parked     ready at a due time
-//   in limbo   a verdict about it is on its way to the journal; done() or undone() says how that went
+//   in limbo   a verdict about it, or a commit that acknowledges it, is on its way to the journal; done() or
+//              undone(), acknowledged() or give_back() says how that went
 //
 // What has to survive is the history's affair: every verdict is made durable by whoever called, before it
 // counts. After a restart leases are gone, and the cursor begins at the floor again.
@@ -113,6 +114,17 @@ struct lease_ref {
   offset end;
 };
 
+// Leased records that a commit acknowledges, while it is on its way.
+struct set_aside_records {
+  consumer_id by;
+  lease_id lease;
+  partition_id partition;
+  offset first;
+  offset end;
+  std::uint32_t attempt = 0;
+  moment deadline{0};  // of the lease, as it was
+};
+
 class queue_dispatcher {
  public:
   struct limits {
@@ -164,6 +176,12 @@ class queue_dispatcher {
                             std::optional<moment> delay, std::string_view reason, moment now,
                             std::vector<verdict>& out);
   [[nodiscard]] bool extend(consumer_id by, const lease_ref& what, moment until);
+  // Takes records out of their lease, into limbo; nothing unless the consumer holds all of them under it.
+  // Then either they are settled, and acknowledged() says so, or give_back() leaves all as it was: the lease
+  // goes on, unless its deadline has passed or its consumer has gone meanwhile.
+  [[nodiscard]] std::optional<set_aside_records> set_aside(consumer_id by, const lease_ref& what);
+  void acknowledged(const set_aside_records& what, moment now);
+  void give_back(const set_aside_records& what, moment now, std::vector<verdict>& out);
   // Ends leases whose deadline has passed, and makes ready what is due.
   void expire(moment now, std::vector<verdict>& out);
   // When expire() is to be called next.

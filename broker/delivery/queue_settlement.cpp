@@ -134,6 +134,59 @@ bool queue_dispatcher::extend(consumer_id by, const lease_ref& what, moment unti
   return true;
 }
 
+// ---- commits ----
+
+std::optional<set_aside_records> queue_dispatcher::set_aside(consumer_id by, const lease_ref& what) {
+  const auto found = leases_.find(what.lease.value());
+  if (found == leases_.end() || found->second.holder != by) return std::nullopt;
+  lease& of = found->second;
+  if (!cover(of.pieces, what.first, what.end)) return std::nullopt;
+  set_aside_records taken{by, what.lease, of.partition, what.first, what.end, of.attempt, moment::max()};
+  for (const piece& one : of.pieces)
+    if (one.end > what.first && one.first < what.end) taken.deadline = std::min(taken.deadline, one.deadline);
+  cut(of.pieces, what.first, what.end);
+  const auto count = static_cast<std::uint32_t>(what.end - what.first);
+  leased_ -= count;
+  in_limbo_ += count;
+  consumer& holder = consumers_.at(by.value());
+  holder.leased -= count;
+  if (of.pieces.empty()) forget_lease(found);
+  feel_hungry(by, holder);
+  return taken;
+}
+
+void queue_dispatcher::acknowledged(const set_aside_records& what, moment now) {
+  done({.is = verdict::kind::settled,
+        .partition = what.partition,
+        .first = what.first,
+        .end = what.end,
+        .attempts = what.attempt,
+        .reason = {}},
+       now);
+}
+
+void queue_dispatcher::give_back(const set_aside_records& what, moment now, std::vector<verdict>& out) {
+  in_limbo_ -= what.end - what.first;
+  const offset first = std::max(what.first, at(what.partition).gone_before);
+  if (first >= what.end) return;
+  const auto holder = consumers_.find(what.by.value());
+  if (holder == consumers_.end() || what.deadline <= now) {
+    const lease gone{what.by, what.partition, what.attempt, {}};
+    const bool expired = holder != consumers_.end();
+    return failed(gone, first, what.end, now, expired ? "the lease ran out" : "the consumer has gone", out);
+  }
+  lease& of =
+      leases_.try_emplace(what.lease.value(), lease{what.by, what.partition, what.attempt, {}}).first->second;
+  const auto next = std::find_if(of.pieces.begin(), of.pieces.end(),
+                                 [&](const piece& one) { return one.first >= what.end; });
+  of.pieces.insert(next, {first, what.end, what.deadline});
+  const auto count = static_cast<std::uint32_t>(what.end - first);
+  holder->second.leases.insert(what.lease.value());
+  holder->second.leased += count;
+  leased_ += count;
+  deadlines_.emplace(what.deadline, what.lease.value());
+}
+
 void queue_dispatcher::expire(moment now, std::vector<verdict>& out) {
   while (!deadlines_.empty() && deadlines_.top().first <= now) {
     const std::uint64_t id = deadlines_.top().second;

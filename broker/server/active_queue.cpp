@@ -101,6 +101,29 @@ void active_queue::delivered(consumer_id id, std::size_t bytes) {
   pump_later();
 }
 
+// ---- commits ----
+
+std::optional<delivery::set_aside_records> active_queue::set_aside(consumer_id id,
+                                                                   const delivery::lease_ref& what) {
+  if (ended_) return std::nullopt;
+  auto taken = dispatcher_->set_aside(id, what);
+  if (taken) pump_later();
+  return taken;
+}
+
+void active_queue::committed(const delivery::set_aside_records& what, bool took_effect) {
+  if (ended_) return;
+  if (took_effect) {
+    dispatcher_->acknowledged(what, host_.now());
+  } else {
+    std::vector<verdict> verdicts;
+    dispatcher_->give_back(what, host_.now(), verdicts);
+    carry_out(std::move(verdicts), {});
+  }
+  pump_later();
+  settled_idle();
+}
+
 // ---- what happens to the queue ----
 
 void active_queue::topic_grew(std::uint32_t partitions) {

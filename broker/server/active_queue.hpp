@@ -45,6 +45,11 @@ class active_queue final : public std::enable_shared_from_this<active_queue>, de
   void settle(consumer_id consumer, std::vector<queue_settlement> what,
               std::function<void(std::vector<settle_failure>)> tell);
   void delivered(consumer_id consumer, std::size_t bytes);
+  // Leased records that a commit acknowledges. Nothing when the consumer does not hold them; otherwise
+  // committed() follows.
+  std::optional<delivery::set_aside_records> set_aside(consumer_id consumer, const delivery::lease_ref& what);
+  // `took_effect`: they are settled; otherwise the consumer has them again.
+  void committed(const delivery::set_aside_records& what, bool took_effect);
 
   void topic_grew(std::uint32_t partitions);
   void settings_changed();

@@ -36,6 +36,13 @@ failure explain(errc why, const std::string& group) {
   }
 }
 
+std::vector<partition_ref> partitions_of(const std::vector<shard::shard::position>& positions) {
+  std::vector<partition_ref> of;
+  of.reserve(positions.size());
+  for (const auto& one : positions) of.push_back(one.of);
+  return of;
+}
+
 }  // namespace
 
 void group_service::open(shard::shard& served, std::chrono::milliseconds grace) {
@@ -190,9 +197,12 @@ void group_service::pin_start(const std::string& group, partition_ref of, offset
 
 void group_service::commit(const std::string& group, membership who,
                            std::vector<shard::shard::position> positions, group_port::done then) {
-  std::vector<partition_ref> of;
-  of.reserve(positions.size());
-  for (const auto& one : positions) of.push_back(one.of);
+  if (failure why = may_commit(group, who, partitions_of(positions))) return then(std::move(why));
+  propose(group, std::move(positions), std::move(then));
+}
+
+failure group_service::may_commit(const std::string& group, membership who,
+                                  const std::vector<partition_ref>& of) const {
   const auto* const known = coordinator_->look(group);
   errc why = errc::ok;
   if (known != nullptr) {
@@ -200,15 +210,24 @@ void group_service::commit(const std::string& group, membership who,
   } else if (who.member != nobody) {
     why = errc::unknown_member;
   }
-  if (why != errc::ok) return then(explain(why, group));
-  propose(group, std::move(positions), std::move(then));
+  return why == errc::ok ? failure{} : explain(why, group);
+}
+
+failure group_service::begin_commit(const std::string& group, membership who,
+                                    const std::vector<partition_ref>& of) {
+  failure why = may_commit(group, who, of);
+  if (!why) coordinator_->open(group, now()).commit_begun(of);
+  return why;
+}
+
+void group_service::committed(const std::string& group, const std::vector<partition_ref>& of) {
+  coordinator_->open(group, now()).commit_ended(of);
+  tell_members();
 }
 
 void group_service::propose(const std::string& group, std::vector<shard::shard::position> positions,
                             group_port::done then) {
-  std::vector<partition_ref> of;
-  of.reserve(positions.size());
-  for (const auto& one : positions) of.push_back(one.of);
+  const std::vector<partition_ref> of = partitions_of(positions);
   coordinator_->open(group, now()).commit_begun(of);
   shard_->commit_positions(group, std::move(positions),
                            [this, group, of, then = std::move(then)](failure why) {

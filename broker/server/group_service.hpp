@@ -43,6 +43,10 @@ class group_service {
   void release(const std::string& group, membership who, const std::vector<partition_ref>& given_back);
   void commit(const std::string& group, membership who, std::vector<shard::shard::position> positions,
               group_port::done then);
+  // For commits that carry positions: whether the member may (see commit()), and then that they are under
+  // way, until committed().
+  shard::failure begin_commit(const std::string& group, membership who, const std::vector<partition_ref>& of);
+  void committed(const std::string& group, const std::vector<partition_ref>& of);
   std::vector<group_summary> list(const std::string& after, std::size_t limit, bool& more);
   group_description describe(const group_query& what);
   void remove(const std::string& group, group_port::done then);
@@ -56,6 +60,8 @@ class group_service {
   void tell_members();
   void tell(listener& who, const std::vector<delivery::group_effect>& effects);
   void begin(listener& who, partition_ref of, group_event& event);
+  shard::failure may_commit(const std::string& group, membership who,
+                            const std::vector<partition_ref>& of) const;
   void pin_start(const std::string& group, partition_ref of, offset at);
   void propose(const std::string& group, std::vector<shard::shard::position> positions,
                group_port::done then);

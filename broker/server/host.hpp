@@ -8,6 +8,7 @@
 
 #include "broker/base/executor.hpp"
 #include "broker/server/block_pool.hpp"
+#include "broker/server/commit_port.hpp"
 #include "broker/server/plan_reader.hpp"
 #include "broker/server/queue_port.hpp"
 #include "broker/server/record_selection.hpp"
@@ -46,6 +47,7 @@ struct session_host {
   std::function<std::chrono::steady_clock::time_point()> now;
 
   queue_port* queues = nullptr;
+  commit_port* commits = nullptr;
 
   protocol::header_reader headers = {};
   protocol::frame_writer writer = {};

@@ -135,6 +135,11 @@ void queue_consumers::close(std::uint64_t id, const wire::CloseQueue& message) {
   session_.send(id, [](auto& builder) { return wire::CreateOk(builder); });
 }
 
+consumer_id queue_consumers::find(std::uint64_t number) const {
+  const auto found = consumers_.find(number);
+  return found == consumers_.end() || !found->second->open ? consumer_id() : found->second->id;
+}
+
 namespace {
 
 queue_settlement read(const wire::Settled& one) {

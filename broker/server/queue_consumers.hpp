@@ -27,6 +27,9 @@ class queue_consumers {
   void close(std::uint64_t id, const wire::CloseQueue& message);
   void settle(std::uint64_t id, const wire::Settle& message);
 
+  // The broker's number of a consumer; 0 when the connection has none of that number.
+  consumer_id find(std::uint64_t number) const;
+
   // There is room for more output.
   void pump();
   // `counted`: what they hold counts as an attempt; so it does when a connection closes.

@@ -259,6 +259,18 @@ void queue_service::settle(consumer_id consumer, std::vector<queue_settlement> w
   tell(std::move(failures));
 }
 
+std::optional<queue_service::held_lease> queue_service::set_aside(consumer_id consumer,
+                                                                  const delivery::lease_ref& what) {
+  const auto found = by_consumer_.find(consumer);
+  if (found == by_consumer_.end()) return std::nullopt;
+  const auto taken = found->second->set_aside(consumer, what);
+  return taken ? std::optional(held_lease{found->second, *taken}) : std::nullopt;
+}
+
+void queue_service::committed(const held_lease& held, bool took_effect) {
+  held.of->committed(held.what, took_effect);
+}
+
 void queue_service::delivered(consumer_id consumer, std::size_t bytes) {
   const auto found = by_consumer_.find(consumer);
   if (found != by_consumer_.end()) found->second->delivered(consumer, bytes);

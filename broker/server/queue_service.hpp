@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -48,6 +49,15 @@ class queue_service {
   void settle(consumer_id consumer, std::vector<queue_settlement> what,
               std::function<void(std::vector<settle_failure>)> tell);
   void delivered(consumer_id consumer, std::size_t bytes);
+
+  // Leased records that a commit acknowledges.
+  struct held_lease {
+    std::shared_ptr<active_queue> of;
+    delivery::set_aside_records what;
+  };
+  // Nothing unless the consumer holds them; otherwise committed() says what came of the commit.
+  std::optional<held_lease> set_aside(consumer_id consumer, const delivery::lease_ref& what);
+  static void committed(const held_lease& held, bool took_effect);
 
  private:
   struct found_queue {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/server/commit_service.hpp"
 #include "broker/server/data_directory.hpp"
 #include "broker/server/group_service.hpp"
 #include "broker/server/io_threads.hpp"
@@ -71,23 +72,26 @@ struct server::parts {
   // One network side for each reactor.
   struct lane {
     lane(reactor& on, asio::thread_pool& io, block_pool& sent, shard_service& shard, service_hub& hub,
-         group_service& groups, queue_service& queues)
+         group_service& groups, queue_service& queues, commit_service& commits)
         : slow(io, on),
           reader(segment_source(), slow, sent),
           link(shard, groups, on),
           services(hub, on),
-          queue_side(queues, on) {}
+          queue_side(queues, on),
+          commit_side(commits, on) {}
     io_threads slow;
     plan_reader reader;
     shard_link link;
     service_link services;
     queue_link queue_side;
+    commit_link commit_side;
     std::unique_ptr<worker> network;
   };
   std::unique_ptr<shard_service> service;
   std::unique_ptr<service_hub> hub;
   std::unique_ptr<group_service> groups;
   std::unique_ptr<queue_service> queues;
+  std::unique_ptr<commit_service> commits;
   std::vector<std::unique_ptr<lane>> lanes;
   std::unique_ptr<shard::shard> shard;
   std::unique_ptr<listener> listening;
@@ -145,9 +149,10 @@ start_report server::start() {
   made->queues = std::make_unique<queue_service>(
       home, [began] { return std::chrono::duration_cast<std::chrono::milliseconds>(steady::now() - began); },
       system_wall_clock().now(), [](const std::string& what) { logger().warn("{}", what); });
+  made->commits = std::make_unique<commit_service>(home, *made->groups, *made->queues);
   for (const auto& on : made->reactors) {
     auto lane = std::make_unique<parts::lane>(*on, made->io, *made->sent, *made->service, *made->hub,
-                                              *made->groups, *made->queues);
+                                              *made->groups, *made->queues, *made->commits);
     session_host host{settings_.session,
                       lane->link,
                       lane->services,
@@ -156,7 +161,8 @@ start_report server::start() {
                       made->counts,
                       facts,
                       [] { return steady::now(); },
-                      &lane->queue_side};
+                      &lane->queue_side,
+                      &lane->commit_side};
     lane->network = std::make_unique<worker>(*on, std::move(host), *made->received);
     workers.push_back(lane->network.get());
     made->lanes.push_back(std::move(lane));
@@ -170,6 +176,7 @@ start_report server::start() {
   made->service->open(*made->shard);
   made->queues->open(*made->shard, made->lanes.front()->reader);
   made->groups->open(*made->shard, settings_.session.group_grace);
+  made->commits->open(*made->shard);
   made->shard->watch_topics([all](const shard::topic_change& change) {
     all->groups->topic_changed(change);
     if (change.what == shard::topic_change::kind::grew)

@@ -82,6 +82,15 @@ flatbuffers::Offset<fb::TimerChange> write_change(FlatBufferBuilder& to, const t
   return fb::CreateTimerChange(to, static_cast<fb::TimerChangeKind>(c.what), owner, name, ms(c.due),
                                c.if_exists);
 }
+flatbuffers::Offset<fb::GroupPositions> write(FlatBufferBuilder& to, const group_positions& of) {
+  const auto group = to.CreateString(of.group);
+  std::vector<fb::Position> list;
+  list.reserve(of.positions.size());
+  for (const group_position& one : of.positions) {
+    list.emplace_back(one.of.topic.value(), one.of.partition.value(), one.next.value());
+  }
+  return fb::CreateGroupPositions(to, group, to.CreateVectorOfStructs(list));
+}
 any_offset write(FlatBufferBuilder& to, const commit_command& c) {
   std::vector<flatbuffers::Offset<fb::Append>> appends;
   appends.reserve(c.appends.size());
@@ -92,8 +101,13 @@ any_offset write(FlatBufferBuilder& to, const commit_command& c) {
   for (const timer_change& one : c.timers) changes.push_back(write_change(to, one));
   flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::TimerChange>>> timers;
   if (!changes.empty()) timers = to.CreateVector(changes);
+  std::vector<flatbuffers::Offset<fb::GroupPositions>> moved;
+  moved.reserve(c.positions.size());
+  for (const group_positions& one : c.positions) moved.push_back(write(to, one));
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::GroupPositions>>> positions;
+  if (!moved.empty()) positions = to.CreateVector(moved);
   return as_any(fb::CreateCommit(to, to.CreateVector(appends), ms(c.now), number_of(c.producer),
-                                 c.epoch.value(), c.sequence, settled, timers));
+                                 c.epoch.value(), c.sequence, settled, timers, positions));
 }
 any_offset write(FlatBufferBuilder& to, const fire_command& c) {
   std::vector<fb::TimerKey> timers;
@@ -151,15 +165,6 @@ any_offset write(FlatBufferBuilder& to, const relocated_command& c) {
                                     c.from.position));
 }
 
-flatbuffers::Offset<fb::GroupPositions> write(FlatBufferBuilder& to, const group_positions& of) {
-  const auto group = to.CreateString(of.group);
-  std::vector<fb::Position> list;
-  list.reserve(of.positions.size());
-  for (const group_position& one : of.positions) {
-    list.emplace_back(one.of.topic.value(), one.of.partition.value(), one.next.value());
-  }
-  return fb::CreateGroupPositions(to, group, to.CreateVectorOfStructs(list));
-}
 any_offset write(FlatBufferBuilder& to, const commit_positions_command& c) {
   const auto positions = write(to, c.positions);
   return as_any(fb::CreateCommitPositions(to, positions, ms(c.now)));
@@ -257,6 +262,14 @@ std::vector<queue_range> ranges_of(const flatbuffers::Vector<const fb::QueueRang
   for (const fb::QueueRange* const one : *list) ranges.push_back(range_of(*one));
   return ranges;
 }
+group_positions read(const fb::GroupPositions& t) {
+  group_positions positions{.group = t.group()->str(), .positions = {}};
+  positions.positions.reserve(t.positions()->size());
+  for (const fb::Position* const one : *t.positions()) {
+    positions.positions.push_back({partition_of(*one), offset(one->next())});
+  }
+  return positions;
+}
 commit_command read(const fb::Commit& t) {
   commit_command commit{.appends = {},
                         .now = at_ms(t.now_ms()),
@@ -275,6 +288,8 @@ commit_command read(const fb::Commit& t) {
                                .due = at_ms(one->due_ms()),
                                .if_exists = one->if_exists()});
     }
+  if (t.positions() != nullptr)
+    for (const fb::GroupPositions* one : *t.positions()) commit.positions.push_back(read(*one));
   return commit;
 }
 fire_command read(const fb::Fire& t) {
@@ -343,14 +358,6 @@ relocated_command read(const fb::Relocated& t) {
   return {{state::batch_key{partition_of(t), offset(t.base_offset())}}, t.batch_bytes(), from};
 }
 
-group_positions read(const fb::GroupPositions& t) {
-  group_positions positions{.group = t.group()->str(), .positions = {}};
-  positions.positions.reserve(t.positions()->size());
-  for (const fb::Position* const one : *t.positions()) {
-    positions.positions.push_back({partition_of(*one), offset(one->next())});
-  }
-  return positions;
-}
 commit_positions_command read(const fb::CommitPositions& t) {
   return {read(*t.positions()), at_ms(t.now_ms())};
 }

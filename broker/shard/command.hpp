@@ -80,6 +80,7 @@ struct commit_command {
   std::uint64_t sequence = 0;
   std::vector<queue_range> settled{};  // records of queues, none of which is settled yet
   std::vector<timer_change> timers{};  // changed before anything is appended
+  std::vector<group_positions> positions{};
 };
 struct init_producer_command {};
 struct trim_command {

@@ -101,6 +101,10 @@ void describe(fields& to, const commit_command& c) {
     to.emplace_back("commit_sequence", c.sequence);
   }
   describe_settled(to, c.settled);
+  for (const group_positions& moved : c.positions) {
+    to.emplace_back("group", moved.group);
+    to.emplace_back("positions", number(moved.positions.size()));
+  }
   to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const expire_committers_command& c) {

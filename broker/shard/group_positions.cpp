@@ -33,6 +33,20 @@ failure check_positions(const state::tables& in, const group_positions& of) {
   return {};
 }
 
+failure check_inputs(const state::tables& in, const group_positions& of) {
+  if (failure why = check_positions(in, of)) return why;
+  for (const group_position& one : of.positions) {
+    const auto row = in.group_positions.get({of.group, one.of});
+    if (!row || one.next >= row->next) continue;
+    return {errc::offset_out_of_range,
+            "group '" + of.group + "' is at offset " + std::to_string(row->next.value()) + " of partition " +
+                std::to_string(one.of.partition.value()) + " of topic '" +
+                in.topics.find(one.of.topic)->name + "' already; what is before offset " +
+                std::to_string(one.next.value()) + " has been acknowledged"};
+  }
+  return {};
+}
+
 void apply_positions(state::tables& to, const group_positions& of, timestamp now) {
   for (const group_position& one : of.positions) to.group_positions.put({of.group, one.of}, {one.next, now});
 }

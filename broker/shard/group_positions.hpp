@@ -15,18 +15,11 @@
 
 namespace skald::shard {
 
-struct group_position {
-  state::partition_key of;
-  offset next;  // of the record that the group reads next
-};
-
-struct group_positions {
-  std::string group;
-  std::vector<group_position> positions;
-};
-
 // unknown_topic, unknown_partition, or offset_out_of_range for one past the end.
 failure check_positions(const state::tables& in, const group_positions& of);
+// The same of positions that stand for inputs of a commit: offset_out_of_range also for one that goes back,
+// because then some of the input has been acknowledged before.
+failure check_inputs(const state::tables& in, const group_positions& of);
 void apply_positions(state::tables& to, const group_positions& of, timestamp now);
 // Says whether the group had any.
 bool forget_group(state::tables& in, const std::string& group);

@@ -131,7 +131,7 @@ struct append_result {
 
 // Which part of a commit a refusal is about.
 struct commit_part {
-  enum class kind : std::uint8_t { whole, append, settlement, timer };
+  enum class kind : std::uint8_t { whole, append, settlement, timer, position };
   kind what = kind::whole;
   std::uint32_t index = 0;
 };
@@ -153,6 +153,15 @@ struct timer_info {
   std::uint32_t bytes = 0;
 };
 
+struct group_position {
+  state::partition_key of;
+  offset next;  // of the record that the group reads next
+};
+struct group_positions {
+  std::string group;
+  std::vector<group_position> positions;
+};
+
 // Changes that take effect together or not at all: first those of timers, then the appends. With a producer,
 // sent again it is recognised, as long as it is among the last state::commit_row::remembered_max of that
 // producer.
@@ -165,6 +174,9 @@ struct commit_request {
   // Records of queues. Who may settle them has been checked by the caller, who knows the leases.
   std::vector<queue_range> settled{};
   std::vector<timer_request> timers{};
+  // Where groups go on; none of them goes back. Who may say so has been checked by the caller, who knows the
+  // members.
+  std::vector<group_positions> positions{};
 };
 
 struct commit_result {
@@ -313,6 +325,10 @@ class shard {
   using commit_done = std::function<void(commit_result)>;
   // One entry of the journal, hence one atomic change. The topics of all appends are of this shard.
   void commit(commit_request what, commit_done done);
+  // What came of a commit that was made before, or why it can no longer be made; nothing when it can. Commits
+  // on their way through the journal are not known yet.
+  std::optional<commit_result> find_commit(producer_id by, producer_epoch epoch,
+                                           std::uint64_t sequence) const;
   // The named timers that wait, in order of owner and name, whose owner begins with `owner_prefix`, after the
   // one with `after_owner` and `after_name`.
   std::vector<timer_info> list_timers(std::string_view owner_prefix, std::string_view after_owner,

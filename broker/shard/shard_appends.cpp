@@ -54,6 +54,26 @@ failure about_key(const append_request& request, const protocol::record_view& re
   return {};
 }
 
+// `appends`: what is known of them besides.
+commit_result result_of(effect made, std::vector<append_result> appends) {
+  commit_result result{.why = std::move(made.why),
+                       .refused = made.refused,
+                       .version = made.version,
+                       .duplicate = made.duplicate};
+  if (result.why) return result;
+  appends.resize(
+      made.appends.size());  // what came of it the first time, whatever is sent under its number now
+  for (std::size_t i = 0; i < made.appends.size(); ++i) {
+    const committed_append& one = made.appends[i];
+    if (one.base_offset != state::not_yet) appends[i].base_offset = one.base_offset;
+    appends[i].duplicate = one.duplicate;
+    appends[i].version = one.version;
+    appends[i].partition = one.to.partition;
+  }
+  result.appends = std::move(appends);
+  return result;
+}
+
 }  // namespace
 
 failure shard::impl::prepare(const append_request& request, timestamp now, append_command& made,
@@ -150,7 +170,9 @@ void shard::impl::commit(commit_request what, commit_done done) {
                         .producer = what.producer,
                         .epoch = what.epoch,
                         .sequence = what.sequence,
-                        .settled = std::move(what.settled)};
+                        .settled = std::move(what.settled),
+                        .timers = {},
+                        .positions = std::move(what.positions)};
   commit_part part;
   if (failure why = read_timers(what.timers, commit.now, commit, part)) return refuse(std::move(why), part);
   std::vector<append_result> results(what.appends.size());
@@ -165,19 +187,7 @@ void shard::impl::commit(commit_request what, commit_done done) {
                            .body = std::move(what.batches)});
   entry.proposers.push_back(
       {.group = nullptr, .index = 0, .done = [tell, results = std::move(results)](effect made) mutable {
-         commit_result result{.why = std::move(made.why),
-                              .refused = made.refused,
-                              .version = made.version,
-                              .duplicate = made.duplicate};
-         for (std::size_t i = 0; i < made.appends.size(); ++i) {
-           const committed_append& one = made.appends[i];
-           if (one.base_offset != state::not_yet) results[i].base_offset = one.base_offset;
-           results[i].duplicate = one.duplicate;
-           results[i].version = one.version;
-           results[i].partition = one.to.partition;
-         }
-         if (!result.why) result.appends = std::move(results);
-         (*tell)(std::move(result));
+         (*tell)(result_of(std::move(made), std::move(results)));
        }});
   if (failure why = propose(std::move(entry))) refuse(std::move(why), {});
 }
@@ -185,6 +195,18 @@ void shard::impl::commit(commit_request what, commit_done done) {
 void shard::commit(commit_request what, commit_done done) {
   assert(impl_->executor_.running_here());
   impl_->commit(std::move(what), std::move(done));
+}
+
+std::optional<commit_result> shard::find_commit(producer_id by, producer_epoch epoch,
+                                                std::uint64_t sequence) const {
+  effect found;
+  if (!impl_->machine_.is_settled(by, epoch, sequence, found)) return std::nullopt;
+  std::vector<append_result> appends(found.appends.size());
+  for (std::size_t i = 0; i < appends.size(); ++i) {
+    const state::topic_row* const topic = impl_->tables_.topics.find(found.appends[i].to.topic);
+    if (topic != nullptr) appends[i].partitions = topic->settings.partitions;
+  }
+  return result_of(std::move(found), std::move(appends));
 }
 
 void shard::append(std::vector<append_request> batches, durability wanted, append_done done) {

@@ -85,6 +85,8 @@ class state_machine {
   std::optional<topic_id> find(std::string_view name) const;
   const record_index& index() const { return index_; }
   const queue_state& queues() const { return queues_; }
+  // Whether a commit was made before (with what came of it), or can no longer be made (with the reason).
+  bool is_settled(producer_id by, producer_epoch epoch, std::uint64_t sequence, effect& outcome) const;
 
  private:
   effect on(const append_command&, journal::place batch);
@@ -117,8 +119,6 @@ class state_machine {
   // Says the version of the key, too.
   failure version_conflict(const append_command&, const staged*, std::uint64_t& version) const;
   bool refuses(const commit_command&, effect& outcome) const;
-  // Refuses a commit that was made before (with what came of it), or by a stale committer.
-  bool is_settled(const commit_command&, effect& outcome) const;
   void remember(const commit_command&, const effect& outcome);
   std::optional<offset> known_message(const append_command&) const;
   // Stores a batch, or parks it, and fills in what came of it.

@@ -55,33 +55,37 @@ bool state_machine::refuses(const commit_command& c, effect& outcome) const {
     outcome.why = queues_.check(c.settled[i]);
     if (outcome.why) return true;
   }
+  for (std::uint32_t i = 0; i < c.positions.size(); ++i) {
+    outcome.refused = {commit_part::kind::position, i};
+    outcome.why = check_inputs(tables_, c.positions[i]);
+    if (outcome.why) return true;
+  }
   outcome.refused = {};
   return false;
 }
 
-bool state_machine::is_settled(const commit_command& c, effect& outcome) const {
-  if (!c.producer) return false;
-  const auto committer = tables_.committers.get(*c.producer);
+bool state_machine::is_settled(producer_id by, producer_epoch epoch, std::uint64_t sequence,
+                               effect& outcome) const {
+  const auto committer = tables_.committers.get(by);
   if (!committer) return false;
-  if (c.epoch < committer->epoch) {
-    outcome.why = {errc::fenced_producer, "producer " + std::to_string(c.producer->value()) +
-                                              " has committed with a newer epoch than " +
-                                              std::to_string(c.epoch.value()) +
-                                              "; this instance of it has to stop"};
+  if (epoch < committer->epoch) {
+    outcome.why = {errc::fenced_producer,
+                   "producer " + std::to_string(by.value()) + " has committed with a newer epoch than " +
+                       std::to_string(epoch.value()) + "; this instance of it has to stop"};
     return true;
   }
-  if (c.epoch > committer->epoch) return false;
-  const auto row = tables_.commits.get({*c.producer, c.sequence});
-  if (row && row->epoch == c.epoch) {
+  if (epoch > committer->epoch) return false;
+  const auto row = tables_.commits.get({by, sequence});
+  if (row && row->epoch == epoch) {
     outcome.duplicate = true;
     for (const state::commit_row::appended& one : row->appends)
       outcome.appends.push_back(
           {.to = one.to, .base_offset = one.base, .version = one.version, .duplicate = one.duplicate});
     return true;
   }
-  if (c.sequence + state::commit_row::remembered_max > committer->newest) return false;
-  outcome.why = {errc::out_of_order_sequence, "commit " + std::to_string(c.sequence) + " of producer " +
-                                                  std::to_string(c.producer->value()) +
+  if (sequence + state::commit_row::remembered_max > committer->newest) return false;
+  outcome.why = {errc::out_of_order_sequence, "commit " + std::to_string(sequence) + " of producer " +
+                                                  std::to_string(by.value()) +
                                                   " is too old to tell whether it was made: the newest is " +
                                                   std::to_string(committer->newest)};
   return true;
@@ -104,7 +108,8 @@ void state_machine::remember(const commit_command& c, const effect& outcome) {
 
 effect state_machine::on(const commit_command& c, journal::place batches) {
   effect outcome;
-  if (is_settled(c, outcome) || refuses(c, outcome)) return outcome;
+  if (c.producer && is_settled(*c.producer, c.epoch, c.sequence, outcome)) return outcome;
+  if (refuses(c, outcome)) return outcome;
   for (const timer_change& change : c.timers) change_timer(change, outcome.due);
   journal::place batch = batches;
   for (const append_command& append : c.appends) {
@@ -120,6 +125,7 @@ effect state_machine::on(const commit_command& c, journal::place batches) {
     batch.position += append.batch_bytes;
   }
   for (const queue_range& range : c.settled) queues_.settle(range);
+  for (const group_positions& moved : c.positions) apply_positions(tables_, moved, c.now);
   remember(c, outcome);
   return outcome;
 }

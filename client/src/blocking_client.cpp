@@ -178,6 +178,14 @@ void blocking_subscription::commit(const records& done, call_options options) {
   });
 }
 
+void commit::acknowledge(const blocking_subscription& by, const record& last) {
+  acknowledge(by.state_->inner, last);
+}
+
+void commit::acknowledge(const blocking_subscription& by, const records& done) {
+  acknowledge(by.state_->inner, done);
+}
+
 void blocking_subscription::leave(call_options options) {
   state_->thread->perform([&](client&) { return state_->inner.prepare_leave(options); });
 }

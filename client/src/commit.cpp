@@ -5,8 +5,11 @@
 #include <utility>
 
 #include <skald/protocol/batch_builder.hpp>
+#include <skald/queue.hpp>
+#include <skald/subscription.hpp>
 #include "client/src/commit_data.hpp"
 #include "client/src/requests.hpp"
+#include "client/src/subscriber.hpp"
 
 namespace skald {
 
@@ -80,8 +83,37 @@ commit::appended commit::append(std::string_view topic, const message& what) {
   return {*data_, data_->appends.size() - 1};
 }
 
+void commit::acknowledge(const delivery& what) {
+  acknowledge(std::span(&what, 1));
+}
+
+void commit::acknowledge(std::span<const delivery> what) {
+  for (const delivery& one : what) {
+    const std::uint64_t at = one.offset().value();
+    if (!data_->acked.empty()) {
+      auto& last = data_->acked.back();
+      if (last.client == one.client_ && last.consumer == one.consumer_ && last.lease == one.lease_ &&
+          last.first + last.count == at) {
+        ++last.count;
+        continue;
+      }
+    }
+    data_->acked.push_back({one.client_, one.consumer_, one.lease_, at, 1});
+  }
+}
+
+void commit::acknowledge(const subscription& by, const record& last) {
+  data_->positions.push_back(
+      {by.core_, std::string(last.topic()), last.partition(), last.offset() + 1, {}, {}});
+}
+
+void commit::acknowledge(const subscription& by, const records& done) {
+  data_->positions.push_back(
+      {by.core_, std::string(done.topic()), done.partition(), done.end_offset(), {}, {}});
+}
+
 bool commit::empty() const {
-  return data_->appends.empty() && data_->timers.empty();
+  return data_->appends.empty() && data_->timers.empty() && data_->acked.empty() && data_->positions.empty();
 }
 
 std::size_t commit::bytes() const {
@@ -111,6 +143,10 @@ commit_refused::part part_of(wire::CommitPart part) {
       return commit_refused::part::append;
     case wire::CommitPart::timer:
       return commit_refused::part::timer;
+    case wire::CommitPart::settlement:
+      return commit_refused::part::delivery;
+    case wire::CommitPart::position:
+      return commit_refused::part::position;
     default:
       return commit_refused::part::whole;
   }
@@ -120,7 +156,41 @@ flatbuffers::Offset<flatbuffers::String> text_of(flatbuffers::FlatBufferBuilder&
   return text.empty() ? flatbuffers::Offset<flatbuffers::String>() : to.CreateString(text);
 }
 
+flatbuffers::Offset<wire::CommitOffsets> encode_position(flatbuffers::FlatBufferBuilder& to,
+                                                         const commit_data::position& one) {
+  const auto group = to.CreateString(one.as.group);
+  const auto next =
+      wire::CreatePartitionOffset(to, one.of.partition.value(), one.next.value(), one.of.topic.value());
+  return wire::CreateCommitOffsets(to, group, one.as.member, one.as.epoch, to.CreateVector(&next, 1));
+}
+
 }  // namespace
+
+result<> commit_data::resolve(const connection& through) {
+  for (const acked_run& run : acked)
+    if (run.client != through.number())
+      return failure{errc::invalid_request,
+                     "a commit acknowledges a record that another client has received, or nobody; commit it "
+                     "with the client that received it"};
+  for (position& one : positions) {
+    const auto by = one.by.lock();
+    if (!by || by->is_over())
+      return failure{errc::closed, "the subscription that has received an input of a commit is closed"};
+    if (&by->connection() != &through)
+      return failure{errc::invalid_request,
+                     "a commit acknowledges what another client has received; commit it with that client"};
+    const auto place = by->input_place(one.topic, one.partition);
+    if (!place) return place.error();
+    one.of = *place;
+  }
+  return {};
+}
+
+std::size_t commit_data::first_delivery(std::size_t run) const {
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < std::min(run, acked.size()); ++i) before += acked[i].count;
+  return before;
+}
 
 flatbuffers::Offset<wire::Commit> commit_data::encode(flatbuffers::FlatBufferBuilder& to,
                                                       producer_id producer, producer_epoch epoch,
@@ -146,17 +216,33 @@ flatbuffers::Offset<wire::Commit> commit_data::encode(flatbuffers::FlatBufferBui
     changes.push_back(
         wire::CreateTimerChange(to, owner, name, time_of(one.move_to), delay_of(one.move_to), one.if_exists));
   }
-  const auto appended = to.CreateVector(list);
-  return wire::CreateCommit(to, appended, producer.value(), epoch.value(), sequence,
-                            to.CreateVector(changes));
+  std::vector<flatbuffers::Offset<wire::CommitOffsets>> moved;
+  moved.reserve(positions.size());
+  for (const position& one : positions) moved.push_back(encode_position(to, one));
+  std::vector<wire::AckedRun> settled;
+  settled.reserve(acked.size());
+  for (const acked_run& run : acked) settled.emplace_back(run.consumer, run.lease, run.first, run.count);
+  const auto vector_of = [&to](const auto& elements) {
+    using vector = decltype(to.CreateVector(elements));
+    return elements.empty() ? vector() : to.CreateVector(elements);
+  };
+  const auto appended = vector_of(list);
+  const auto changed = vector_of(changes);
+  const auto went_on = vector_of(moved);
+  const auto done = settled.empty() ? flatbuffers::Offset<flatbuffers::Vector<const wire::AckedRun*>>()
+                                    : to.CreateVectorOfStructs(settled);
+  return wire::CreateCommit(to, appended, producer.value(), epoch.value(), sequence, changed, went_on, done);
 }
 
-result<committed> decode_committed(const incoming_frame& answer, std::exception_ptr& refused) {
+result<committed> decode_committed(const commit_data& of, const incoming_frame& answer,
+                                   std::exception_ptr& refused) {
   if (const auto* no = answer.header->body_as_CommitRefused()) {
     const auto code = static_cast<errc>(no->code());
     const std::string why(protocol::text(no->message()));
-    refused =
-        std::make_exception_ptr(commit_refused(code, why, part_of(no->part()), no->index(), no->version()));
+    const auto part = part_of(no->part());
+    const std::size_t index =
+        part == commit_refused::part::delivery ? of.first_delivery(no->index()) : no->index();
+    refused = std::make_exception_ptr(commit_refused(code, why, part, index, no->version()));
     return failure{code, why};
   }
   const auto* ok = answer.header->body_as_CommitOk();

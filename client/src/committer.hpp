@@ -2,6 +2,10 @@
 //
 // The identity is asked for once, before the first commit. Commits are numbered in the order they are sent
 // and may overtake one another only in their answers; so many may be unanswered as the broker remembers.
+//
+// After a lost connection they are sent again. One with positions of groups has to say as which members, who
+// are others on each connection: it waits until its subscribers are back. If one of them does not come back,
+// it is sent as it was, to learn whether it was made.
 // Threading: on the connection's executor.
 #pragma once
 
@@ -19,6 +23,8 @@
 
 namespace skald::detail {
 
+class subscriber;
+
 class committer : public std::enable_shared_from_this<committer> {
  public:
   explicit committer(std::shared_ptr<connection> through) : connection_(std::move(through)) {}
@@ -33,7 +39,10 @@ class committer : public std::enable_shared_from_this<committer> {
     std::unique_ptr<commit_data> what;
     steady_time deadline;
     completion<committed> done;
-    std::uint64_t id = 0;  // of its request; 0: not sent
+    std::uint64_t sequence = 0;  // 0: it has not been sent yet
+    shared_bytes payload{};
+    std::uint64_t id = 0;       // of its request; 0: there is none
+    std::uint64_t give_up = 0;  // its deadline while it waits for members to be back
   };
   using shared = std::shared_ptr<pending>;
 
@@ -41,7 +50,10 @@ class committer : public std::enable_shared_from_this<committer> {
 
   void ask_for_identity();
   void pump();
+  void begin(const shared& one);
   void send(const shared& one);
+  bool has_members(const shared& one, bool& for_good);
+  void wait_for_members(const shared& one, subscriber& absent);
   void answered(const shared& one, const result<incoming_frame>& answer);
   void cancelled(const shared& one);
 

@@ -1,6 +1,7 @@
 #include "client/src/connection.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
@@ -34,10 +35,16 @@ std::string text_of(const std::vector<endpoint>& endpoints) {
 // Frames larger than the broker's own limit do not come from a broker.
 constexpr protocol::frame_limits receive_limits{.frame_bytes_max = 128u << 20, .header_bytes_max = 16u << 20};
 
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 connection::connection(asio::any_io_executor executor, const client_options& options)
-    : executor_(std::move(executor)),
+    : number_(next_number()),
+      executor_(std::move(executor)),
       endpoints_(parsed_addresses(options.address)),
       timeout_(options.timeout),
       connect_timeout_(options.connect_timeout),

@@ -57,6 +57,8 @@ class connection : public std::enable_shared_from_this<connection> {
   // What the broker pushes to that subscription, responder, watch, consumer or RequestAll goes to `handler`,
   // until it is removed with an empty one. Their numbers come from session().next_id().
   void route(std::uint64_t number, std::function<void(const incoming_frame&)> handler);
+  // Of this client, among all of the process; not 0.
+  std::uint64_t number() const { return number_; }
   // Counts connections: what belongs to one that is gone has another number.
   std::uint64_t connections() const { return opened_; }
 
@@ -76,6 +78,7 @@ class connection : public std::enable_shared_from_this<connection> {
   template <class Visit>
   void for_each_participant(Visit&& visit);
 
+  const std::uint64_t number_;
   asio::any_io_executor executor_;
   std::vector<endpoint> endpoints_;
   milliseconds timeout_;

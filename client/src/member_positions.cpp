@@ -52,6 +52,16 @@ void member_positions::sent(const placed_offset& at) {
   is.given = std::max(is.given, at.offset);
 }
 
+void member_positions::acknowledged(const placed_offset& at) {
+  const auto found = partitions_.find(at.of);
+  if (found == partitions_.end()) return;
+  progress& is = found->second;
+  is.committed = std::max(is.committed, at.offset);
+  is.sent = std::max(is.sent, at.offset);
+  is.processed = std::max(is.processed, at.offset);
+  is.given = std::max(is.given, at.offset);
+}
+
 void member_positions::committed(const std::vector<placed_offset>& positions) {
   for (const auto& one : positions) {
     const auto found = partitions_.find(one.of);

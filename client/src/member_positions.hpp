@@ -30,6 +30,8 @@ class member_positions {
   std::vector<placed_offset> begin_commit();
   // A commit of just this is sent, as the program said.
   void sent(const placed_offset& at);
+  // A unit of work has committed this.
+  void acknowledged(const placed_offset& at);
   void committed(const std::vector<placed_offset>& positions);
   // They are sent again with the next commit.
   void commit_failed(const std::vector<placed_offset>& positions);

@@ -156,6 +156,8 @@ result<deliveries> queue_consumer::decode(const incoming_frame& frame) const {
       one.view_ = record;
       one.view_.offset = offset(run->first() + taken++);
       one.source_ = keeps;
+      one.client_ = connection_->number();
+      one.consumer_ = id_;
       one.connection_ = connection_number_;
       one.lease_ = run->lease();
       one.attempt_ = run->attempt();

@@ -99,6 +99,7 @@ void subscriber::on_subscribed(const result<incoming_frame>& answer) {
   while (!seeks_.empty()) finish_seek(seeks_.front().seek, {});
   finish_start({});
   hand_out();
+  tell_present();
 }
 
 void subscriber::attach_failed(const failure& why) {
@@ -115,6 +116,7 @@ void subscriber::attach_failed(const failure& why) {
   if (started_) return finish_start(why);
   core_.ended(why);
   hand_out();
+  tell_present();
 }
 
 void subscriber::finish_start(const std::optional<failure>& why) {
@@ -149,6 +151,7 @@ void subscriber::on_notice(const wire::SubscriptionNotice& notice) {
     core_.ended({static_cast<errc>(notice.code()), std::string(protocol::text(notice.message()))});
     core_.detached();
     connection_->route(std::exchange(id_, 0), {});
+    tell_present();
   } else if (static_cast<errc>(notice.code()) == errc::offset_out_of_range) {
     core_.missed({topic_id(notice.topic_id()), partition_id(notice.partition())},
                  {offset(notice.from()), offset(notice.to())});
@@ -342,6 +345,7 @@ void subscriber::finish(const failure& why) {
   if (receiver_) std::exchange(receiver_, {}).fail(exception_of(why));
   while (!seeks_.empty()) finish_seek(seeks_.front().seek, why);
   if (started_) finish_start(why);
+  tell_present();
 }
 
 }  // namespace skald::detail

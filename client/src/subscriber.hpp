@@ -11,6 +11,7 @@
 
 #include <skald/detail/completion.hpp>
 #include <skald/subscription.hpp>
+#include "client/src/commit_data.hpp"
 #include "client/src/connection.hpp"
 #include "client/src/member_positions.hpp"
 #include "client/src/subscriber_core.hpp"
@@ -37,6 +38,18 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   void commit(const result<topic_partition>& of, offset next, steady_time deadline, completion<> done);
   void leave(steady_time deadline, completion<> done);
 
+  // ---- inputs of units of work (subscriber_group.cpp) ----
+  // Fails unless it is a member that commits by hand, and has had that partition.
+  result<topic_partition> input_place(std::string_view topic, partition_id partition) const;
+  // Whether it is a member on the connection that there is now; `as` says which.
+  bool is_present(membership& as) const;
+  // For good.
+  bool is_over() const { return closed_ || core_.over(); }
+  // Calls back once, when it is present (again) or over.
+  void when_present(std::function<void()> then) { awaiting_.push_back(std::move(then)); }
+  // A unit of work has taken effect that acknowledges this.
+  void acknowledged(const placed_offset& at);
+
   const subscriber_core& core() const { return core_; }
   const asio::any_io_executor& get_executor() const { return connection_->get_executor(); }
   detail::connection& connection() { return *connection_; }
@@ -62,6 +75,7 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   void on_joined(const wire::SubscribeOk& ok);
   void on_assignment(const wire::SubscriptionChanged& changed);
   void keep_alive();
+  void tell_present();
   void commit_processed();
   void group_step();
   shared_frame encode_commit(std::uint64_t request_id, const std::vector<placed_offset>& positions);
@@ -101,6 +115,7 @@ class subscriber : public participant, public std::enable_shared_from_this<subsc
   bool committing_ = false;
   asio::steady_timer heartbeat_timer_;
   milliseconds heartbeat_{0};
+  std::vector<std::function<void()>> awaiting_;  // that it is present
 };
 
 }  // namespace skald::detail

@@ -132,6 +132,32 @@ void subscriber::commit(const result<topic_partition>& of, offset next, steady_t
   group_step();
 }
 
+// ---- inputs of units of work -----------------------------------------------------------------------------
+
+result<topic_partition> subscriber::input_place(std::string_view topic, partition_id partition) const {
+  if (!core_.is_member() || commit_mode_ != commit_mode::manual)
+    return failure{
+        errc::invalid_request,
+        "a unit of work acknowledges what a member of a consumer group has received that commits by "
+        "hand; see subscribe_options::group and commit_mode::manual"};
+  return core_.place(topic, partition);
+}
+
+bool subscriber::is_present(membership& as) const {
+  if (!connection_->session().ready() || !core_.is_attached()) return false;
+  as = {group_, member_, epoch_};
+  return true;
+}
+
+void subscriber::tell_present() {
+  for (const auto& then : std::exchange(awaiting_, {})) then();
+}
+
+void subscriber::acknowledged(const placed_offset& at) {
+  positions_.acknowledged(at);
+  group_step();
+}
+
 void subscriber::leave(steady_time deadline, completion<> done) {
   if (closed_) return done.fail(exception_of({errc::closed, "the subscription is closed"}));
   if (commit_mode_ == commit_mode::automatic) positions_.processed_all();

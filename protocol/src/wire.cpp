@@ -366,6 +366,14 @@ complaint check_commit(const wire::Commit& commit, std::size_t payload_bytes) {
   if (is_over(commit.timers(), timers_max)) return "it changes too many timers";
   for (const wire::TimerChange* change : each(commit.timers()))
     if (is_missing(change->name())) return "it changes a timer without a name";
+  if (is_over(commit.positions(), groups_max)) return "it moves too many groups";
+  for (const wire::CommitOffsets* moved : each(commit.positions()))
+    if (const complaint wrong = check(*moved)) return wrong;
+  if (commit.settlements() != nullptr && commit.settlements()->size() > settled_max)
+    return "it settles too much";
+  if (commit.settlements() != nullptr)
+    for (const wire::AckedRun* run : *commit.settlements())
+      if (run->consumer() == 0 || run->count() == 0) return "it settles records of no consumer, or none";
   return check_appends(commit.appends(), payload_bytes);
 }
 

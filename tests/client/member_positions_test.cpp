@@ -74,6 +74,19 @@ TEST_SUITE("member positions") {
     CHECK(of.take_releasable() == std::vector{place(0)});
   }
 
+  TEST_CASE("what a unit of work has committed counts, and nothing before it took effect") {
+    member_positions of;
+    of.assigned(at(0, 0));
+    of.given(place(0), offset(3));
+    of.revoked(place(0));
+    CHECK(of.take_releasable().empty());
+    CHECK(of.begin_commit().empty());
+    of.acknowledged(at(0, 3));
+    of.acknowledged(at(0, 2));  // an earlier one, answered later
+    CHECK(of.begin_commit().empty());
+    CHECK(of.take_releasable() == std::vector{place(0)});
+  }
+
   TEST_CASE("a new connection goes on with what is not committed, of partitions that are still its own") {
     member_positions of;
     of.assigned(at(0, 0));

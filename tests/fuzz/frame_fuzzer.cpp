@@ -201,6 +201,14 @@ void touch_keyed_message(const wire::Frame& frame, std::size_t payload_bytes) {
       touch_appends(frame.body_as_Commit()->appends(), payload_bytes);
       for (const wire::TimerChange* one : each(frame.body_as_Commit()->timers()))
         touch(length(one->name()) + text(one->owner()).size());
+      for (const wire::CommitOffsets* one : each(frame.body_as_Commit()->positions())) {
+        length(one->group());
+        require(!each(one->offsets()).empty(), "a position is of some partition");
+        for (const wire::PartitionOffset* at : *one->offsets()) touch(at->offset());
+      }
+      if (frame.body_as_Commit()->settlements() != nullptr)
+        for (const wire::AckedRun* one : *frame.body_as_Commit()->settlements())
+          require(one->consumer() != 0 && one->count() != 0, "a run is of some consumer, and not empty");
       break;
     case wire::Body::CommitRefused:
       require(frame.body_as_CommitRefused()->code() != 0, "a refusal has a code");

@@ -358,6 +358,31 @@ TEST_CASE("the longest list of offsets fits a header, and no longer one is taken
   CHECK(complaint(0, deliver(selected_max + 1), 1) == "malformed Delivery: it lists too many offsets");
 }
 
+TEST_CASE("the inputs of a commit name a group and what to commit, or a consumer and how many records") {
+  const auto moving = [](const char* group, bool any) {
+    return [=](builder& b) {
+      std::vector<flatbuffers::Offset<wire::PartitionOffset>> offsets;
+      if (any) offsets.push_back(wire::CreatePartitionOffset(b, 0, 5, 1));
+      std::vector positions{wire::CreateCommitOffsetsDirect(b, group, 7, 1, &offsets)};
+      return wire::CreateCommitDirect(b, nullptr, flatbuffers::nullopt, 0, 0, nullptr, &positions);
+    };
+  };
+  CHECK(complaint(1, moving("g", true)) == "");
+  CHECK(complaint(1, moving(nullptr, true)) ==
+        "malformed Commit: it has no group, or one whose name is too long");
+  CHECK(complaint(1, moving("g", false)) == "malformed Commit: it commits nothing");
+  const auto settling = [](std::uint64_t consumer, std::uint32_t count, std::size_t runs = 1) {
+    return [=](builder& b) {
+      const std::vector<wire::AckedRun> settled(runs, wire::AckedRun(consumer, 5, 6, count));
+      return wire::CreateCommitDirect(b, nullptr, flatbuffers::nullopt, 0, 0, nullptr, nullptr, &settled);
+    };
+  };
+  CHECK(complaint(1, settling(3, 2)) == "");
+  CHECK(complaint(1, settling(0, 2)) == "malformed Commit: it settles records of no consumer, or none");
+  CHECK(complaint(1, settling(3, 0)) == "malformed Commit: it settles records of no consumer, or none");
+  CHECK(complaint(1, settling(3, 1, settled_max + 1)) == "malformed Commit: it settles too much");
+}
+
 TEST_CASE("what is about a group names it, and a commit has something to commit") {
   CHECK(complaint(1, [](builder& b) { return wire::CreateCommitOffsets(b); }) ==
         "malformed CommitOffsets: it has no group, or one whose name is too long");

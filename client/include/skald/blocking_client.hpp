@@ -66,6 +66,7 @@ class blocking_subscription {
 
  private:
   friend class blocking_client;
+  friend class skald::commit;
   struct state;
   explicit blocking_subscription(std::shared_ptr<state> made);
   void abandon();

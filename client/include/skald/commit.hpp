@@ -1,6 +1,7 @@
 // The unit of work: changes that take effect together, durably, or not at all.
 //
 //   skald::commit effect;
+//   effect.acknowledge(work);  // a record leased from a queue, or read as a member of a group
 //   effect.append("payments", {.key = order, .value = command});
 //   effect.append("order-events", {.key = order, .value = event}).expect_version(seen);
 //   effect.set_timer(order + "/expiry", 15min, "payments", {.key = order, .value = "expired"});
@@ -9,6 +10,11 @@
 // It is built without I/O and then committed by a client; one that was not committed does nothing. Topics of
 // one commit are co-located: the partition of a record with a key is that key's in each topic. A lost
 // connection does no harm: the client repeats a commit until it is answered, and the broker knows it again.
+//
+// Exactly once. A loop that receives, works, and commits the acknowledgement of its input together with its
+// outputs has each input's outputs exactly once, whoever dies when. When a commit is refused, nothing has
+// happened, and the input is still to be done: a record of a queue comes again by itself; a member of a group
+// subscribes again, which goes on at the committed position (or it leaves the loop and is started again).
 // Threading: none of its own; build it in one thread at a time.
 #pragma once
 
@@ -16,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +33,10 @@
 #include <skald/record.hpp>
 
 namespace skald {
+
+class blocking_subscription;
+class delivery;
+class subscription;
 
 namespace detail {
 struct commit_data;
@@ -74,6 +85,20 @@ class commit {
   void cancel_timer(std::string_view name, missing if_missing = missing::refused);
   void move_timer(std::string_view name, due when, missing if_missing = missing::refused);
 
+  // The input of this unit of work, which is done if and only if it takes effect; committed by the client
+  // that has received it. A record leased from a queue: refused with unknown_lease when the lease is not held
+  // any more, that is it has run out, its connection was lost before the commit arrived, or it is settled.
+  void acknowledge(const delivery& what);
+  void acknowledge(std::span<const delivery> what);
+  // What a member of a group has read, up to this record, or all of these: the group goes on behind them. The
+  // member subscribes with commit_mode::manual. Refused with fenced_member when another member has the
+  // partition by now, and with offset_out_of_range when some of it has been acknowledged before. A position
+  // stands for all that is before it: let one commit of a partition be answered before the next is begun.
+  void acknowledge(const subscription& by, const record& last);
+  void acknowledge(const subscription& by, const records& done);
+  void acknowledge(const blocking_subscription& by, const record& last);
+  void acknowledge(const blocking_subscription& by, const records& done);
+
   bool empty() const;
   // Bytes that will travel.
   std::size_t bytes() const;
@@ -98,10 +123,11 @@ struct committed {
 // Why a commit changed nothing.
 class commit_refused : public error {
  public:
-  enum class part : std::uint8_t { whole, append, timer };  // timer: one to cancel or to move
+  // timer: one to cancel or to move; delivery, position: an input, acknowledged with a lease or by a member
+  enum class part : std::uint8_t { whole, append, timer, delivery, position };
   commit_refused(errc code, const std::string& message, part what, std::size_t index, std::uint64_t version)
       : error(code, message), part_(what), index_(index), version_(version) {}
-  // Which part is to blame: the index counts the calls that added such parts.
+  // Which part is to blame: the index counts the calls that added such parts, or the deliveries.
   part what_part() const noexcept { return part_; }
   std::size_t index() const noexcept { return index_; }
   // With version_conflict: the version that the key is at.

@@ -27,6 +27,8 @@
 
 namespace skald {
 
+class commit;
+
 namespace detail {
 class queue_consumer;
 }
@@ -79,7 +81,10 @@ class delivery : public record {
   std::uint32_t attempt() const { return attempt_; }
 
  private:
+  friend class commit;
   friend class detail::queue_consumer;
+  std::uint64_t client_ = 0;      // who has received it
+  std::uint64_t consumer_ = 0;    // by its number there
   std::uint64_t connection_ = 0;  // that the lease came with, and goes with
   std::uint64_t lease_ = 0;
   std::uint32_t attempt_ = 0;

@@ -17,6 +17,8 @@
 
 namespace skald {
 
+class commit;
+
 namespace detail {
 class subscriber;
 }
@@ -132,6 +134,7 @@ class subscription {
 
  private:
   friend class blocking_subscription;
+  friend class skald::commit;
   bool is_member() const;
   detail::operation<records> prepare_receive(call_options options);
   detail::operation<> prepare_commit(std::string_view topic, partition_id partition, offset next,

@@ -266,6 +266,25 @@ TEST_CASE("a static member restarts without a move, and its old process is told"
   CHECK(s.group.may_commit(old, {*had.begin()}) == errc::fenced_member);
 }
 
+TEST_CASE("a new process of a static member begins where the commits of the old one end") {
+  story s;
+  const topic_id orders = s.add_topic("orders", 2);
+  const membership old = s.join({.instance = "worker-1"});
+  s.hear();
+  const std::vector<partition_ref> committed{{orders, partition_id(0)}};
+  s.group.commit_begun(committed);
+  s.group.connection_lost(old);
+  s.has.erase(old);
+  const membership fresh = s.join({.instance = "worker-1"});
+  s.hear();
+  CHECK(s.has[fresh] == std::set<partition_ref>{{orders, partition_id(1)}});
+  CHECK(s.group.may_commit(fresh, committed) == errc::fenced_member);
+  s.group.commit_ended(committed);
+  s.hear();
+  CHECK(s.load(fresh) == 2);
+  CHECK(s.group.may_commit(fresh, committed) == errc::ok);
+}
+
 TEST_CASE("a new process of a static member has nothing to finish: what was wanted back moves at once") {
   story s;
   s.add_topic("orders", 2);

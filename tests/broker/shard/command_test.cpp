@@ -62,6 +62,15 @@ std::vector<command> one_of_each() {
                      {},
                      {{timer_change::kind::cancel, {"owner", "name"}, {}, true},
                       {timer_change::kind::move, {"", std::string("n\0", 2)}, some_time, false}}},
+      commit_command{
+          {},
+          some_time,
+          producer_id(8),
+          producer_epoch(9),
+          12,
+          {{queue_id(3), partition_id(1), offset(5), offset(7)}},
+          {},
+          {{"billing", {{part, offset(7)}}}, {"shipping", {{part, offset(8)}, {part, offset(9)}}}}},
       expire_committers_command{some_time, producer_id(1), producer_id(2)},
   };
 }
