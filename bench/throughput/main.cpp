@@ -105,6 +105,16 @@ void run(const options& chosen, const CLI::App& app) {
     add_queue("100 B, 4 consumers, prefetch 64", {.prefetch = 64});
     add_queue("100 B, 4 consumers, one partition", {.partitions = 1});
   }
+  if (has("commit")) {
+    const auto add_commit = [&](const char* name, commit_shape shape) {
+      list.push_back({"commit", name, [&with, shape] { return measure_commit(with, shape); }});
+    };
+    add_commit("one of a queue in, three of 100 B out", {});
+    add_commit("one of a group in, three of 100 B out", {.from_queue = false});
+    for (const std::size_t per_commit : {1u, 16u})
+      list.push_back({"commit", "a million keys, " + std::to_string(per_commit) + " at a time",
+                      [&with, per_commit] { return measure_versions(with, {.per_commit = per_commit}); }});
+  }
   if (has("idle")) {
     list.push_back({"idle", "1,000 queues", [&with] { return measure_idle_queues(with, 1'000); }});
     for (const std::uint32_t partitions : {1'000u, 10'000u}) {
@@ -155,6 +165,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("consume", "one consumer, from the page cache");
   app.add_subcommand("request", "requests to a responder and their replies");
   app.add_subcommand("queue", "consumers that share a queue, durable");
+  app.add_subcommand("commit", "units of work: inputs and outputs, and versions expected of keys");
   app.add_subcommand("idle", "memory of partitions and queues that nobody uses");
   app.add_subcommand("timers", "a million records that wait, set and then due at once");
   app.add_subcommand("restart", "SIGKILL, then the time until it serves again");

@@ -52,6 +52,25 @@ std::vector<limit::metric> measure_queue(const setting& with, queue_shape shape)
 // What queues cost that nobody uses.
 std::vector<limit::metric> measure_idle_queues(const setting& with, std::uint32_t queues);
 
+struct commit_shape {
+  bool from_queue = true;  // its input is a record leased from a queue; else one read as a member of a group
+  std::size_t outputs = 3;
+  std::size_t record_bytes = 100;
+  std::uint64_t inputs = 200'000;
+};
+
+// One client commits its inputs one by one, each with its outputs, up to a thousand commits at a time.
+std::vector<limit::metric> measure_commit(const setting& with, commit_shape shape);
+
+struct versions_shape {
+  std::uint64_t keys = 1'000'000;
+  std::size_t per_commit = 16;
+  std::size_t record_bytes = 100;
+};
+
+// One client appends to every key, expecting it to be new, and then once more, expecting that.
+std::vector<limit::metric> measure_versions(const setting& with, versions_shape shape);
+
 // Sets so many timers, all due at one instant, and waits until the last has fired.
 std::vector<limit::metric> measure_timers(const setting& with, std::size_t timers);
 
