@@ -40,7 +40,8 @@ class subscription;
 
 namespace detail {
 struct commit_data;
-}
+struct durable_steps;
+}  // namespace detail
 
 class commit {
  public:
@@ -105,6 +106,7 @@ class commit {
 
  private:
   friend class client;
+  friend struct detail::durable_steps;
   std::unique_ptr<detail::commit_data> data_;
 };
 

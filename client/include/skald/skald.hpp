@@ -2,9 +2,11 @@
 #pragma once
 
 #include <skald/blocking_client.hpp>
+#include <skald/blocking_durable_request.hpp>
 #include <skald/blocking_service.hpp>
 #include <skald/client.hpp>
 #include <skald/commit.hpp>
+#include <skald/durable_request.hpp>
 #include <skald/group.hpp>
 #include <skald/options.hpp>
 #include <skald/producer.hpp>
