@@ -120,7 +120,7 @@ void fetches::read(const shared& which) {
   const shard::read_plan& plan = *which->plan;
   if (plan.batches.empty()) return answer(which, {});
   const batch_run run = choose_run(plan, 0, which->bytes_max);
-  const auto read = host_.reader.read(
+  auto read = host_.reader.read(
       which->plan, run,
       [session = session_.weak_from_this(), which, run](std::error_code failed, slice bytes) {
         const auto alive = session.lock();

@@ -10,7 +10,7 @@ namespace skald::server {
 
 void deliveries::deliver_filtered(const shared& which, cursor& at, const shared_plan& plan,
                                   const batch_run& run, const slice& bytes) {
-  constexpr std::chrono::seconds progress_interval{1};
+  constexpr std::chrono::seconds interval{1};
   at.high_watermark = plan->high_watermark;
   at.log_start = plan->log_start;
   bytes_filtered_ += bytes.size();
@@ -22,7 +22,9 @@ void deliveries::deliver_filtered(const shared& which, cursor& at, const shared_
   advance(which, at, plan, next);
   // Whoever waits for the end of a partition learns at once that it is reached; a busy partition without a
   // match must not make a message of every commit.
-  if (at.next == at.high_watermark && host_.now() - at.progress_told_at >= progress_interval) {
+  const bool untold_end = at.next == at.high_watermark && at.told < at.next;
+  if (untold_end && host_.now() - at.end_told_at >= interval) {
+    at.end_told_at = host_.now();
     tell_progress(*which, at);
   }
 }
@@ -35,7 +37,6 @@ void deliveries::tell_progress(const subscription& which, cursor& at) {
                                 at.of.topic.value());
   });
   at.told = at.next;
-  at.progress_told_at = host_.now();
 }
 
 void deliveries::pump_later() {

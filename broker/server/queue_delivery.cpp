@@ -214,14 +214,14 @@ void active_queue::keep(std::shared_ptr<stored_records> batch, partition_id p) {
 void active_queue::fetch_for(consumer_id id, consumer& to) {
   const partition_id p = to.pending.front().partition;
   const offset at = to.pending.front().first;
-  auto found =
-      fetch_records(host_, {topic_, p}, at, 0, [weak = weak_from_this(), id, p, at](fetched_records late) {
-        const auto alive = weak.lock();
-        if (!alive || alive->ended_) return;
-        alive->fetched_for(id, p, at, late);
-        alive->serve(id);
-        alive->pump_later();
-      });
+  auto found = fetch_records(host_, {topic_, p}, at, 0,
+                             [weak = weak_from_this(), id, p, at](const fetched_records& late) {
+                               const auto alive = weak.lock();
+                               if (!alive || alive->ended_) return;
+                               alive->fetched_for(id, p, at, late);
+                               alive->serve(id);
+                               alive->pump_later();
+                             });
   if (found) return fetched_for(id, p, at, *found);
   to.fetching = true;
 }

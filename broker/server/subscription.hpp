@@ -32,9 +32,9 @@ struct deliveries::cursor {
   std::size_t plan_next = 0;  // the first batch of the plan that was not sent
   wait_token waiting;         // at the shard, for a plan
   // What the subscriber knows of the place, where there is a filter.
-  offset told;  // nothing before it is still to come
-  std::chrono::steady_clock::time_point progress_told_at{};
-  offset high_watermark;  // as of the last plan
+  offset told;                                          // nothing before it is still to come
+  std::chrono::steady_clock::time_point end_told_at{};  // that it was reached, by itself
+  offset high_watermark;                                // as of the last plan
   offset log_start;
 
   bool has_batches() const { return plan && plan_next < plan->batches.size(); }

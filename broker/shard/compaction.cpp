@@ -53,13 +53,14 @@ skald::result<slice> without_others(std::span<const std::byte> stored, std::span
 
 compactor::compactor(const state::tables& in, const state_machine& by, const journal::journal& from,
                      background& worker, executor& runs_on, relocator::propose how,
-                     std::function<void(const std::string&)> warn)
+                     std::function<void()> idle, std::function<void(const std::string&)> warn)
     : tables_(in),
       machine_(by),
       journal_(from),
       worker_(worker),
       runs_on_(runs_on),
       propose_(std::move(how)),
+      idle_(std::move(idle)),
       warn_(std::move(warn)) {}
 
 compactor::~compactor() {
@@ -180,11 +181,19 @@ void compactor::propose_all(std::vector<written> batches) {
                        .head = encoder_.encode(compacted),
                        .body = *std::move(one.bytes)});
   }
-  busy_ = false;
-  if (entries.empty()) return;
-  busy_ = propose_(std::move(entries), [self = self_] {
-    if (*self != nullptr) (*self)->busy_ = false;
+  if (entries.empty()) return rest();
+  const bool proposed = propose_(std::move(entries), [self = self_] {
+    if (*self != nullptr) (*self)->rest();
   });
+  if (proposed) return;
+  // For want of room: this round ends, so that relocation may make some, and another begins soon.
+  busy_ = in_round_ = false;
+  last_round_.reset();
+}
+
+void compactor::rest() {
+  busy_ = false;
+  idle_();
 }
 
 }  // namespace skald::shard

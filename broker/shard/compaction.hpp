@@ -50,14 +50,16 @@ skald::result<slice> without_others(std::span<const std::byte> stored, std::span
 
 class compactor {
  public:
+  // `idle` is called when it is no longer busy.
   compactor(const state::tables& in, const state_machine& by, const journal::journal& from,
-            background& worker, executor& runs_on, relocator::propose how,
+            background& worker, executor& runs_on, relocator::propose how, std::function<void()> idle,
             std::function<void(const std::string&)> warn);
   ~compactor();
   compactor(const compactor&) = delete;
   compactor& operator=(const compactor&) = delete;
 
   bool busy() const { return busy_; }
+  bool in_round() const { return in_round_; }
   // Looks at some batches, from where the last step ended; true when there are more to look at in this round.
   // It must not be busy. A round begins when an eighth as many records have been superseded as the last one
   // looked at, or ten minutes after that one. `superseded` counts them, since the start.
@@ -84,6 +86,7 @@ class compactor {
   bool look(const state::partition_key& of, timestamp younger_stay, std::vector<item>& rewrite);
   static written write(const item& what);
   void propose_all(std::vector<written> batches);
+  void rest();
 
   // About a millisecond's work.
   static constexpr std::size_t step_records_max = 512;
@@ -95,6 +98,7 @@ class compactor {
   background& worker_;
   executor& runs_on_;
   relocator::propose propose_;
+  std::function<void()> idle_;
   std::function<void(const std::string&)> warn_;
   command_encoder encoder_;
   std::set<state::batch_key> damaged_;

@@ -106,7 +106,8 @@ void shard::impl::start() {
   };
   log_.emplace(journal_, driver_, executor_, *this, fatal_);
   relocator_.emplace(tables_, journal_, worker_, executor_, relocate, options_.warn);
-  compactor_.emplace(tables_, machine_, journal_, worker_, executor_, relocate, options_.warn);
+  compactor_.emplace(
+      tables_, machine_, journal_, worker_, executor_, relocate, [this] { compact_later(); }, options_.warn);
   if (flusher_.due()) flusher_.start();
   collect_garbage();
   post([](impl& self) { self.fire_due(); });

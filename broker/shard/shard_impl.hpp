@@ -126,6 +126,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   bool expire_committers_step(timestamp cutoff);
   void relocate_if_worthwhile();
   void compact_step();
+  void compact_later();
   void expire_tombstones_step();
   bool segments_to_win() const;
 
@@ -171,7 +172,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   state::producer_key expire_next_{};
   producer_id expire_committers_next_{};
   bool expiring_ = false;
-  bool compacting_ = false;  // a step is posted
+  bool compact_coming_ = false;  // a step is posted
   state::text_key tombstones_next_{};
   std::chrono::milliseconds since_flush_{0};
   std::chrono::milliseconds since_expiry_{0};

@@ -212,14 +212,18 @@ bool shard::impl::expire_committers_step(timestamp cutoff) {
 
 // ---- compaction ----
 
-// Goes round the compacted topics once, a step at a time.
+// Goes round the compacted topics, a step at a time. A round begins with a tick, at most, and not while
+// relocation moves batches about: what is found at another place than it was in is left alone.
 void shard::impl::compact_step() {
-  if (compacting_ || compactor_->busy() || flusher_.overrun()) return;  // the next tick goes on with it
-  if (!compactor_->step(clock_.now(), machine_.index().superseded())) return;
-  compacting_ = true;
+  if (compactor_->busy() || relocator_->busy() || flusher_.overrun()) return;
+  if (compactor_->step(clock_.now(), machine_.index().superseded())) compact_later();
+}
+
+void shard::impl::compact_later() {
+  if (std::exchange(compact_coming_, true)) return;
   post([](impl& self) {
-    self.compacting_ = false;
-    if (self.broken_ || self.stopping_) return;
+    self.compact_coming_ = false;
+    if (self.broken_ || self.stopping_ || !self.compactor_->in_round()) return;
     try {
       self.compact_step();
     } catch (const std::exception& why) {
@@ -267,7 +271,7 @@ void shard::impl::expire_tombstones_step() {
 
 void shard::impl::relocate_if_worthwhile() {
   // While there is garbage, live bytes are not what they seem.
-  if (relocator_->busy() || flusher_.busy() || !tables_.garbage.empty()) return;
+  if (relocator_->busy() || compactor_->in_round() || flusher_.busy() || !tables_.garbage.empty()) return;
   const std::vector<journal::generation> segments = journal_.segments();
   std::uint64_t live_bytes = 0;
   std::vector<segment_use> candidates;

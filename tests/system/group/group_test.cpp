@@ -123,6 +123,41 @@ TEST_CASE("a member with a filter gets what matches, commits how far it was, and
   CHECK(got == std::multiset<int>{100, 110, 120, 130});
 }
 
+TEST_CASE("a group goes over what compaction has taken, and has no lag at its end") {
+  world w;
+  w.admin.create_topic("table",
+                       {.index = topic_index::key, .cleanup = topic_cleanup::compact, .compact_after_ms = 0});
+  const auto publish = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      const std::string key = std::to_string(i % 5);
+      w.admin.publish("table", {.key = key, .value = std::to_string(i)});
+    }
+  };
+  publish(0, 40);
+  const auto left = [&] {
+    std::size_t records_left = 0;
+    for (offset from(0); from < offset(40);) {
+      const records some = w.admin.fetch("table", partition_id(0), from);
+      records_left += some.size();
+      from = some.end_offset();
+    }
+    return records_left;
+  };
+  wait_until([&] { return left() == 5; });
+  std::multiset<int> got;
+  {
+    auto member = w.admin.subscribe("table", {.from = earliest, .group = "billing"});
+    receive_until(member, got, [&] { return got.size() >= 5 && w.lag("billing") == 0; });
+  }
+  CHECK(got == numbers(35, 40));
+  w.broker.kill();
+  w.broker.start();
+  publish(40, 42);
+  auto member = w.admin.subscribe("table", {.from = earliest, .group = "billing"});
+  receive_until(member, got, [&] { return got.size() >= 7; });
+  CHECK(got == numbers(35, 42));
+}
+
 TEST_CASE("a subscription with a filter resumes behind what it went through without a match") {
   world w;
   w.admin.create_topic("orders", {.partitions = 1});
