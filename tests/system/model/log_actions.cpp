@@ -86,7 +86,10 @@ void world::read_as_group() {
            (may_be.contains(none_committed) && first == 0)));
     const std::uint64_t next = some->end_offset().value();
     model_.given[partition] = next;
-    if (!one_in(3)) try {
+    if (one_in(3)) {
+      commit_with_output(*some);
+    } else if (one_in(2)) {
+      try {
         member_->commit(*some);
         may_be = {next};
       } catch (const error&) {
@@ -94,8 +97,26 @@ void world::read_as_group() {
         may_be.insert(next);
         member_.reset();
       }
+    }
   }
   if (one_in(5)) member_.reset();  // leaves; what was received and not committed comes again
+}
+
+// The position and a record that follows from what was read: both or neither, and it is known which.
+void world::commit_with_output(const records& done) {
+  const std::string output = new_value();
+  commit effect;
+  effect.acknowledge(*member_, done);
+  effect.append("work", {.value = output});
+  try {
+    const committed made = client_.commit(std::move(effect));
+    appended("work", made.appends.at(0), {{}, output});
+    model_.positions[done.partition().value()] = {done.end_offset().value()};
+  } catch (const commit_refused& why) {
+    CHECK(why.what_part() == commit_refused::part::position);
+    CHECK(why.index() == 0);
+    member_.reset();
+  }
 }
 
 void world::check_positions() {

@@ -1,4 +1,7 @@
 // The work queue: what is settled never comes again, what is not comes in the end.
+#include <algorithm>
+#include <span>
+
 #include <doctest/doctest.h>
 
 #include "tests/system/model/world.hpp"
@@ -55,6 +58,38 @@ void world::take_work() {
     for (const auto& [value, to] : settled) to->insert(value);
   }
   if (one_in(4)) queue_.reset();  // what it holds is given back
+}
+
+// Inputs and an output that follows from them: all of it or nothing, and it is known which.
+void world::work_off() {
+  if (!queue_) queue_ = client_.open_queue("work", "workers", {.prefetch = 8});
+  const auto some = queue_->receive_for(milliseconds(below(20)));
+  if (!some) return;
+  for (std::size_t first = 0; first < some->size();) {
+    const std::size_t count = std::min<std::size_t>(1 + below(3), some->size() - first);
+    const std::span<const delivery> inputs(some->data() + first, count);
+    first += count;
+    const std::string output = new_value();
+    commit effect;
+    effect.acknowledge(inputs);
+    effect.append("log", {.value = output, .partition = partition_id(0)});
+    std::set<std::string>* belong_to = &model_.acknowledged;
+    try {
+      const committed made = client_.commit(std::move(effect));
+      appended("log", made.appends.at(0), {{}, output});
+    } catch (const commit_refused& why) {
+      // The leases were lost with their connection before the commit arrived.
+      CHECK(why.code() == errc::unknown_lease);
+      CHECK(why.what_part() == commit_refused::part::delivery);
+      CHECK(why.index() == 0);
+      belong_to = &model_.open;
+    }
+    for (const delivery& each : inputs) {
+      const std::string value(each.value().value());
+      REQUIRE_MESSAGE((model_.uncertain.erase(value) + model_.open.erase(value)) == 1, value);
+      belong_to->insert(value);
+    }
+  }
 }
 
 void world::look_at_queue() {

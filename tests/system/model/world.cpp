@@ -55,8 +55,9 @@ void world::step() {
       {4, &world::move_timer, true},      {4, &world::cancel_timer, true},
       {3, &world::list_timers, true},     {8, &world::delay, true},
       {15, &world::give_work, true},      {10, &world::take_work, true},
-      {3, &world::look_at_queue, true},   {5, &world::request, true},
-      {1, &world::kill_and_start, false}, {1, &world::stop_and_start, false},
+      {10, &world::work_off, true},       {3, &world::look_at_queue, true},
+      {5, &world::request, true},         {1, &world::kill_and_start, false},
+      {1, &world::stop_and_start, false},
   });
   constexpr unsigned weights = [] {
     unsigned sum = 0;

@@ -107,6 +107,7 @@ class world {
   void publish_with_id();
   void read_partition();
   void read_as_group();
+  void commit_with_output(const records& done);
   void check_positions();
   void compare(const model::partition& which);
 
@@ -128,6 +129,7 @@ class world {
   // queue_actions.cpp
   void give_work();
   void take_work();
+  void work_off();
   // Settles it somehow, or not; where it then belongs.
   std::set<std::string>* settle(const delivery& what);
   void look_at_queue();
