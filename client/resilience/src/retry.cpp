@@ -12,7 +12,7 @@ namespace skald::resilience {
 
 namespace {
 
-const retry_config& checked(const retry_config& config) {
+void check(const retry_config& config) {
   const exponential_backoff& wait = config.wait;
   const char* wrong = nullptr;
   if (config.max_attempts == 0)
@@ -25,7 +25,6 @@ const retry_config& checked(const retry_config& config) {
   else if (!config.retry_on)
     wrong = "retry_on has to say what is retried";
   if (wrong != nullptr) throw error(errc::invalid_settings, "retry '" + config.name + "': " + wrong);
-  return config;
 }
 
 }  // namespace
@@ -86,7 +85,7 @@ struct retry::shared {
 };
 
 retry::retry(retry_config config) {
-  checked(config);
+  check(config);
   shared_ = std::make_shared<shared>(std::move(config));
 }
 

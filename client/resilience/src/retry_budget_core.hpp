@@ -34,7 +34,7 @@ class retry_budget_core {
  private:
   void earn(std::chrono::steady_clock::time_point now) {
     if (last_ && now <= *last_) return;
-    const std::chrono::duration<double> passed = last_ ? now - *last_ : now - now;
+    const std::chrono::duration<double> passed = last_ ? now - *last_ : std::chrono::nanoseconds(0);
     balance_ =
         std::min(config_.retries_saved_max, balance_ + passed.count() * config_.retries_per_second_min);
     last_ = now;

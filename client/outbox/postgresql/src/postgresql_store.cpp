@@ -201,6 +201,7 @@ std::vector<parked_row> postgresql_store::parked(std::uint32_t rows_max) {
           .integer(rows_max)
           .run();
   std::vector<parked_row> result;
+  result.reserve(static_cast<std::size_t>(found.rows()));
   for (int i = 0; i < found.rows(); ++i)
     result.push_back({.position = found.integer(i, 0),
                       .id = found.bytes(i, 1),
