@@ -119,4 +119,21 @@ std::shared_ptr<const definition> registry::for_instance(std::string_view name,
   return find(name, version);
 }
 
+std::vector<std::shared_ptr<const definition>> registry::all() const {
+  std::vector<std::shared_ptr<const definition>> made;
+  for (const auto& [name, versions] : by_name_)
+    for (const auto& [number, one] : versions) made.push_back(one);
+  return made;
+}
+
+std::vector<std::string> registry::participants() const {
+  std::set<std::string> names;
+  for (const auto& one : all())
+    for (const step& at : one->steps) {
+      if (!at.act.is_local()) names.insert(at.act.participant);
+      if (at.undo && !at.undo->is_local()) names.insert(at.undo->participant);
+    }
+  return {names.begin(), names.end()};
+}
+
 }  // namespace skald::sagas

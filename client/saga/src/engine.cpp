@@ -7,6 +7,29 @@
 
 namespace skald::sagas {
 
+namespace {
+
+local_ended perform(const definition& of, const instance& state, const run_local& what,
+                    std::vector<outgoing>& records) {
+  local_ended made{.step = what.step, .data = state.data};
+  const step* known = of.find(what.step);
+  const action& does = what.undo ? *known->undo : known->act;
+  local_step doing(state.id, what.step, what.attempt);
+  try {
+    does.local(made.data, doing);
+    std::ranges::move(doing.records(), std::back_inserter(records));
+  } catch (const step_failed& why) {
+    made.what = local_ended::outcome::failed;
+    made.why = why.what();
+  } catch (const std::exception& why) {
+    made.what = local_ended::outcome::unknown;
+    made.why = why.what();
+  }
+  return made;
+}
+
+}  // namespace
+
 std::string_view to_string(ordered::order of) {
   switch (of) {
     case ordered::order::retry:
@@ -26,6 +49,20 @@ std::optional<ordered::order> parse_order(std::string_view text) {
   for (const order one : {order::retry, order::skip, order::compensate, order::abort})
     if (to_string(one) == text) return one;
   return std::nullopt;
+}
+
+std::string why_not(const instance& of, ordered::order what) {
+  using order = ordered::order;
+  if (is_final(of.phase)) return "it is " + std::string(to_string(of.phase)) + ", which is final";
+  const bool parked = of.phase == phase::parked;
+  const bool pauses = std::ranges::any_of(of.steps, [](const step_state& at) {
+    return at.progress == progress::pausing || at.progress == progress::undo_pausing;
+  });
+  if (what == order::retry && !parked && !pauses) return "nothing of it waits to be tried again";
+  if (what == order::skip && !parked) return "it is " + std::string(to_string(of.phase)) + ", not parked";
+  if (what != order::compensate) return {};
+  if ((parked ? of.parked_in : of.phase) == phase::compensating) return "it compensates already";
+  return of.forward_only ? "its pivot is done: it only goes forward" : "";
 }
 
 transition start(const definition& of, std::string id, std::string data, std::string correlation,
@@ -94,22 +131,22 @@ void migrate(const definition& to, instance& state, timestamp now) {
               "', which has begun: map its name from version " + std::to_string(from);
 }
 
-local_ended perform(const definition& of, const instance& state, const run_local& what,
-                    std::vector<outgoing>& records) {
-  local_ended made{.step = what.step, .data = state.data};
-  const step* known = of.find(what.step);
-  const action& does = what.undo ? *known->undo : known->act;
-  local_step doing(state.id, what.step, what.attempt);
-  try {
-    does.local(made.data, doing);
-    std::ranges::move(doing.records(), std::back_inserter(records));
-  } catch (const step_failed& why) {
-    made.what = local_ended::outcome::failed;
-    made.why = why.what();
-  } catch (const std::exception& why) {
-    made.what = local_ended::outcome::unknown;
-    made.why = why.what();
+transition perform_locals(const definition& of, transition made, timestamp now, double random,
+                          std::vector<outgoing>& records) {
+  std::vector<effect> left;
+  std::vector<effect> todo = std::move(made.effects);
+  for (std::size_t i = 0; i < todo.size(); ++i) {
+    if (!std::holds_alternative<run_local>(todo[i])) {
+      left.push_back(std::move(todo[i]));
+      continue;
+    }
+    const local_ended ended = perform(of, made.next, std::get<run_local>(todo[i]), records);
+    transition next = advance(of, std::move(made.next), ended, now, random);
+    made.next = std::move(next.next);
+    if (next.changed) made.happened += "; " + next.happened;
+    std::ranges::move(next.effects, std::back_inserter(todo));
   }
+  made.effects = std::move(left);
   return made;
 }
 

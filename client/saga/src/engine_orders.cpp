@@ -6,7 +6,7 @@
 namespace skald::sagas::detail {
 
 void engine_run::on(const ordered& what) {
-  if (is_final(state_.phase)) return;
+  if (!why_not(state_, what.what).empty()) return;
   switch (what.what) {
     case ordered::order::retry:
       return order_retry();
@@ -56,7 +56,6 @@ void engine_run::order_retry() {
 }
 
 void engine_run::order_skip() {
-  if (state_.phase != phase::parked) return;
   const bool back = state_.parked_in == phase::compensating;
   note("ordered to skip");
   resume();
@@ -80,9 +79,6 @@ void engine_run::order_skip() {
 }
 
 void engine_run::order_compensate() {
-  const bool forward =
-      state_.phase == phase::running || (state_.phase == phase::parked && state_.parked_in == phase::running);
-  if (!forward || state_.forward_only) return;
   for (step_state& at : state_.steps) {
     if (at.progress != progress::acting && at.progress != progress::pausing) continue;
     // A command that is on its way, or may be, is of unknown outcome; one that is to be made anew has failed.

@@ -15,22 +15,16 @@ scenario& scenario::start_with(std::string data) {
 }
 
 void scenario::take(transition made) {
-  std::vector<effect> todo = std::move(made.effects);
-  if (made.changed) timeline_.push_back(made.happened);
-  state_ = std::move(made.next);
-  for (std::size_t i = 0; i < todo.size(); ++i) {
-    if (const auto* sends = std::get_if<send_command>(&todo[i])) {
+  const transition whole = perform_locals(of_, std::move(made), now_, 0.5, records_);
+  if (whole.changed) timeline_.push_back(whole.happened);
+  state_ = whole.next;
+  for (const effect& one : whole.effects) {
+    if (const auto* sends = std::get_if<send_command>(&one)) {
       commands_.push_back(*sends);
-    } else if (const auto* sets = std::get_if<set_alarm>(&todo[i])) {
+    } else if (const auto* sets = std::get_if<set_alarm>(&one)) {
       alarms_[sets->step] = {now_ + sets->after, sets->number};
-    } else if (const auto* cancels = std::get_if<cancel_alarm>(&todo[i])) {
+    } else if (const auto* cancels = std::get_if<cancel_alarm>(&one)) {
       alarms_.erase(cancels->step);
-    } else if (const auto* runs = std::get_if<run_local>(&todo[i])) {
-      const local_ended ended = perform(of_, state_, *runs, records_);
-      transition next = sagas::advance(of_, std::move(state_), ended, now_, 0.5);
-      if (next.changed) timeline_.push_back(next.happened);
-      state_ = std::move(next.next);
-      std::ranges::move(next.effects, std::back_inserter(todo));
     }
   }
 }

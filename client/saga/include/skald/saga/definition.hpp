@@ -125,6 +125,9 @@ class registry {
   std::shared_ptr<const definition> find(std::string_view name, sagas::version version) const;
   // The one that runs instances of that version: the newest that takes them over, else the version itself.
   std::shared_ptr<const definition> for_instance(std::string_view name, sagas::version version) const;
+  std::vector<std::shared_ptr<const definition>> all() const;
+  // Whom the definitions call.
+  std::vector<std::string> participants() const;
 
  private:
   std::map<std::string, std::map<std::uint32_t, std::shared_ptr<const definition>>, std::less<>> by_name_;

@@ -55,6 +55,8 @@ struct ordered {
 };
 std::string_view to_string(ordered::order of);
 std::optional<ordered::order> parse_order(std::string_view text);
+// Why the order would change nothing about this instance; empty: it would change something.
+std::string why_not(const instance& of, ordered::order what);
 
 using event = std::variant<replied, alarm_rang, local_ended, ordered>;
 
@@ -105,8 +107,9 @@ void migrate(const definition& to, instance& state, timestamp now);
 // An instance that nobody here knows how to go on with.
 transition park(instance state, std::string why, timestamp now);
 
-// Runs a local action and says what came of it; its records are added to `records` if it is done.
-local_ended perform(const definition& of, const instance& state, const run_local& what,
-                    std::vector<outgoing>& records);
+// Runs the local actions of a transition, and of those that follow from them, until none is left: gives the
+// whole as one transition without run_local. Records that the actions append are added to `records`.
+transition perform_locals(const definition& of, transition made, timestamp now, double random,
+                          std::vector<outgoing>& records);
 
 }  // namespace skald::sagas

@@ -1,0 +1,70 @@
+// How sagas travel: the topics, and the headers of their records. Programs seldom need it; it is what a
+// participant in another language, or a tool, has to know.
+//
+// An orchestrator NAME has the topic NAME.sagas, with an index of keys: a record is an instance after a
+// transition, its key the saga's id, its value the saga's data; all records of a key are its timeline. And
+// NAME.sagas.inputs, whose queue `orchestrator` has what moves sagas on: the key is the saga's id, the header
+// `skald-saga` says what it is.
+//
+//   start   skald-saga-definition; the value is the data
+//   reply   skald-command-id; skald-reply, the name of its type; skald-failed for an error; the value is the
+//   body timer   skald-timer, its number order   the value is retry, skip, compensate or abort
+//
+// NAME.sagas.definitions, with an index of keys, has the definitions as Mermaid flowcharts, by
+// `SAGA@VERSION`.
+//
+// A participant NAME has the topic NAME.commands, with the queue `participant`: the key is the saga's id, the
+// value the command, and the headers are skald-command (its name), skald-command-id, skald-reply-to (a
+// topic), and, of a compensation, skald-compensates (the id of the command that it undoes; empty when that
+// was never sent). Its inbox NAME.inbox, with an index of keys, has the answer to each command under its id.
+//
+// correlation-id and causation-id go with every record: what it belongs to, and the command or saga that
+// caused it. All topics of one orchestrator and its participants have equally many partitions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <skald/record.hpp>
+#include <skald/saga/instance.hpp>
+
+namespace skald::sagas {
+
+std::string sagas_topic(std::string_view orchestrator);
+std::string inputs_topic(std::string_view orchestrator);
+std::string definitions_topic(std::string_view orchestrator);
+std::string definition_key(std::string_view saga, sagas::version version);
+std::string commands_topic(std::string_view participant);
+std::string inbox_topic(std::string_view participant);
+
+inline constexpr std::string_view orchestrator_queue = "orchestrator";
+inline constexpr std::string_view participant_queue = "participant";
+
+namespace headers {
+inline constexpr std::string_view kind = "skald-saga";
+inline constexpr std::string_view definition = "skald-saga-definition";
+inline constexpr std::string_view state = "skald-saga-state";
+inline constexpr std::string_view event = "skald-saga-event";
+inline constexpr std::string_view command = "skald-command";
+inline constexpr std::string_view command_id = "skald-command-id";
+inline constexpr std::string_view compensates = "skald-compensates";
+inline constexpr std::string_view reply_to = "skald-reply-to";
+inline constexpr std::string_view reply = "skald-reply";
+inline constexpr std::string_view failed = "skald-failed";
+inline constexpr std::string_view timer = "skald-timer";
+inline constexpr std::string_view correlation = "correlation-id";
+inline constexpr std::string_view causation = "causation-id";
+}  // namespace headers
+
+// Absent: the record has no such header.
+std::optional<std::string_view> find_header(const record& in, std::string_view name);
+
+// A record of NAME.sagas as what it is. Throws skald::error (invalid_request) for one that is none.
+instance instance_of(const record& stored);
+// What has happened to the instance with this record, in words.
+std::string_view event_of(const record& stored);
+// The owner of the timers that an instance waits for.
+std::string timer_owner(std::string_view orchestrator, std::string_view saga_id);
+
+}  // namespace skald::sagas

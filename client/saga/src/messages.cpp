@@ -1,0 +1,53 @@
+#include "skald/saga/messages.hpp"
+
+#include <skald/protocol/error.hpp>
+
+namespace skald::sagas {
+
+std::string sagas_topic(std::string_view orchestrator) {
+  return std::string(orchestrator) + ".sagas";
+}
+
+std::string inputs_topic(std::string_view orchestrator) {
+  return std::string(orchestrator) + ".sagas.inputs";
+}
+
+std::string definitions_topic(std::string_view orchestrator) {
+  return std::string(orchestrator) + ".sagas.definitions";
+}
+
+std::string definition_key(std::string_view saga, sagas::version version) {
+  return std::string(saga) + "@" + std::to_string(version.number);
+}
+
+std::string commands_topic(std::string_view participant) {
+  return std::string(participant) + ".commands";
+}
+
+std::string inbox_topic(std::string_view participant) {
+  return std::string(participant) + ".inbox";
+}
+
+std::optional<std::string_view> find_header(const record& in, std::string_view name) {
+  for (const header& one : in.headers())
+    if (one.key == name) return one.value.value_or("");
+  return std::nullopt;
+}
+
+instance instance_of(const record& stored) {
+  const std::optional<std::string_view> state = find_header(stored, headers::state);
+  if (!state || !stored.key())
+    throw error(errc::invalid_request,
+                "topic '" + std::string(stored.topic()) + "' holds a record that is not the state of a saga");
+  return decode_state(*state, *stored.key(), stored.value().value_or(""));
+}
+
+std::string_view event_of(const record& stored) {
+  return find_header(stored, headers::event).value_or("");
+}
+
+std::string timer_owner(std::string_view orchestrator, std::string_view saga_id) {
+  return sagas_topic(orchestrator) + "/" + std::string(saga_id);
+}
+
+}  // namespace skald::sagas

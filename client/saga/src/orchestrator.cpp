@@ -1,0 +1,376 @@
+#include "skald/saga/orchestrator.hpp"
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <random>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include <skald/saga/engine.hpp>
+#include <skald/saga/messages.hpp>
+#include "client/saga/src/work_loop.hpp"
+
+namespace skald::sagas {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t id_bytes_max = 80;  // of the 240 that a timer's name may have
+constexpr int looks_max = 8;              // at an instance that others keep changing
+
+void check_id(std::string_view id) {
+  if (id.empty() || id.size() > id_bytes_max || id.find('/') != std::string_view::npos)
+    throw error(errc::invalid_request,
+                "the id of a saga has 1 to 80 bytes, and no '/': '" + std::string(id) + "'");
+}
+
+timestamp now() {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+// What an input says. Throws what is no event.
+event event_in(const record& input, std::string_view kind) {
+  const auto text = [&](std::string_view name) { return std::string(find_header(input, name).value_or("")); };
+  if (kind == "reply")
+    return replied{.command = text(headers::command_id),
+                   .failed = find_header(input, headers::failed).has_value(),
+                   .type = text(headers::reply),
+                   .body = std::string(input.value().value_or(""))};
+  if (kind == "timer") return alarm_rang{std::stoull(text(headers::timer))};
+  if (kind == "order")
+    if (const auto order = parse_order(input.value().value_or(""))) return ordered{*order};
+  throw error(errc::invalid_request, "it is no input of a saga");
+}
+
+}  // namespace
+
+struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
+  core(client& to, std::string_view of, registry definitions, orchestrator_options with)
+      : broker(to),
+        name(of),
+        sagas(sagas_topic(of)),
+        inputs(inputs_topic(of)),
+        known(std::move(definitions)),
+        options(with),
+        loop(std::make_shared<detail::work_loop>(to, inputs, std::string(orchestrator_queue),
+                                                 with.concurrency)) {}
+
+  // An instance as it is stored; version 0: there is none.
+  struct known_instance {
+    std::uint64_t version = 0;
+    instance state;
+  };
+  // Why an input is not worked on now.
+  struct later : std::runtime_error {
+    using runtime_error::runtime_error;
+  };
+
+  asio::awaitable<void> handle(const delivery& input);
+  asio::awaitable<bool> try_once(const delivery& input, const std::string& id);
+  asio::awaitable<known_instance> load(const std::string& id, partition_id in);
+  transition move_on(const delivery& input, const known_instance& from, const std::string& id,
+                     std::vector<outgoing>& records);
+  commit effects_of(const delivery& input, const transition& made, std::uint64_t version,
+                    const std::vector<outgoing>& records) const;
+  void add_effects(commit& changes, const transition& made, std::string_view causation) const;
+  void remember(const transition& made, std::uint64_t version);
+  double random() { return std::uniform_real_distribution<>(0, 1)(generator); }
+
+  client& broker;
+  std::string name;
+  std::string sagas;
+  std::string inputs;
+  registry known;
+  orchestrator_options options;
+  std::shared_ptr<detail::work_loop> loop;
+  orchestrator_metrics counts;
+  std::function<void(const instance&, std::string_view)> observer;
+  std::unordered_map<std::string, known_instance> cache;  // never trusted: the version is expected
+  std::minstd_rand generator{std::random_device{}()};
+};
+
+// ---- one input -------------------------------------------------------------------------------------------
+
+asio::awaitable<void> orchestrator::core::handle(const delivery& input) {
+  const auto self = shared_from_this();
+  const std::string id(input.key().value_or(""));
+  std::string why;
+  try {
+    check_id(id);
+    for (int looks = 0; looks < looks_max; ++looks) {
+      const bool settled = co_await try_once(input, id);
+      if (settled) co_return;
+    }
+    why = "the instance is changed by others all the time";
+  } catch (const error& failed) {
+    if (failed.code() == errc::closed || failed.code() == errc::cancelled) co_return;
+    if (failed.code() == errc::invalid_request) {
+      loop->queue().reject(input, failed.what());
+      co_return;
+    }
+    why = failed.what();
+  } catch (const std::exception& failed) {
+    why = failed.what();
+  }
+  ++counts.failures;
+  cache.erase(id);
+  loop->queue().nack(input, {}, why);
+}
+
+// False: the instance is another by now; look again.
+asio::awaitable<bool> orchestrator::core::try_once(const delivery& input, const std::string& id) {
+  const bool cached = cache.contains(id);
+  const known_instance from = co_await load(id, input.partition());
+  std::vector<outgoing> records;
+  const transition made = move_on(input, from, id, records);
+  if (!made.changed && cached) {
+    // Old news to what is remembered here may be news to what another has made of it since.
+    cache.erase(id);
+    co_return false;
+  }
+  if (!made.changed) {
+    ++counts.duplicates;
+    loop->queue().ack(input);
+    co_return true;
+  }
+  commit changes = effects_of(input, made, from.version, records);
+  try {
+    co_await broker.commit(std::move(changes));
+  } catch (const commit_refused& refused) {
+    cache.erase(id);
+    // Somebody else has the input now.
+    if (refused.what_part() == commit_refused::part::delivery) co_return true;
+    if (refused.code() != errc::version_conflict || refused.what_part() != commit_refused::part::append ||
+        refused.index() != 0)
+      throw;
+    ++counts.conflicts;
+    co_return false;
+  }
+  ++counts.transitions;
+  counts.parked += made.next.phase == phase::parked && from.state.phase != phase::parked ? 1 : 0;
+  counts.ended += is_final(made.next.phase) ? 1 : 0;
+  remember(made, from.version + 1);
+  if (observer) observer(made.next, made.happened);
+  co_return true;
+}
+
+asio::awaitable<orchestrator::core::known_instance> orchestrator::core::load(const std::string& id,
+                                                                             partition_id in) {
+  if (const auto cached = cache.find(id); cached != cache.end()) {
+    known_instance copy = cached->second;
+    co_return copy;
+  }
+  known_instance made;
+  std::optional<detail::stored_record> stored = co_await detail::read_newest(broker, sagas, id, in);
+  if (stored) {
+    made.version = stored->version;
+    made.state = instance_of(stored->newest);
+  }
+  co_return made;
+}
+
+transition orchestrator::core::move_on(const delivery& input, const known_instance& from,
+                                       const std::string& id, std::vector<outgoing>& records) {
+  const std::string_view kind = find_header(input, headers::kind).value_or("");
+  const timestamp at = now();
+  if (kind == "start") {
+    if (from.version > 0) return {from.state, {}, {}, false};
+    const std::string_view wanted = find_header(input, headers::definition).value_or("");
+    const auto of = known.newest(wanted);
+    if (!of) throw later("saga '" + std::string(wanted) + "' is not registered here");
+    transition made =
+        sagas::start(*of, id, std::string(input.value().value_or("")),
+                     std::string(find_header(input, headers::correlation).value_or("")), at, random());
+    return perform_locals(*of, std::move(made), at, random(), records);
+  }
+  const event what = event_in(input, kind);
+  if (from.version == 0 || is_final(from.state.phase)) return {from.state, {}, {}, false};
+  instance state = from.state;
+  const auto of = known.for_instance(state.definition, state.version);
+  if (!of) {
+    std::string why = "saga '" + state.definition + "' version " + std::to_string(state.version.number) +
+                      " is not registered with its orchestrator";
+    if (input.attempt() <= options.unknown_version_attempts) throw later(why);
+    return park(std::move(state), std::move(why), at);
+  }
+  migrate(*of, state, at);
+  const bool taken_over = state.version != from.state.version;
+  transition made =
+      perform_locals(*of, advance(*of, std::move(state), what, at, random()), at, random(), records);
+  if (taken_over) {
+    const std::string by = "taken over by version " + std::to_string(of->version.number);
+    made.happened = made.changed ? by + "; " + made.happened : by;
+    made.changed = true;
+  }
+  return made;
+}
+
+// ---- one commit ------------------------------------------------------------------------------------------
+
+commit orchestrator::core::effects_of(const delivery& input, const transition& made, std::uint64_t version,
+                                      const std::vector<outgoing>& records) const {
+  const instance& next = made.next;
+  const std::string causation(find_header(input, headers::command_id).value_or(next.id));
+  const std::string state = encode_state(next);
+  const std::array with{header{headers::state, state}, header{headers::event, made.happened},
+                        header{headers::correlation, next.correlation},
+                        header{headers::causation, causation}};
+  commit changes;
+  changes.acknowledge(input);
+  changes.append(sagas, {.key = next.id, .value = next.data, .headers = with, .partition = input.partition()})
+      .expect_version(version);
+  add_effects(changes, made, causation);
+  const std::array traced{header{headers::correlation, next.correlation},
+                          header{headers::causation, next.id}};
+  for (const outgoing& one : records)
+    changes.append(one.topic, {.key = one.key, .value = one.value, .headers = traced});
+  return changes;
+}
+
+void orchestrator::core::add_effects(commit& changes, const transition& made,
+                                     std::string_view causation) const {
+  const instance& next = made.next;
+  // Cancelling comes before setting in a commit, whatever the order here: the last word on each timer counts.
+  std::map<std::string, const set_alarm*> timers;
+  for (const sagas::effect& one : made.effects) {
+    if (const auto* sets = std::get_if<set_alarm>(&one)) timers[sets->step] = sets;
+    if (const auto* cancels = std::get_if<cancel_alarm>(&one)) timers[cancels->step] = nullptr;
+    const auto* sends = std::get_if<send_command>(&one);
+    if (sends == nullptr) continue;
+    std::vector<header> with{{headers::command, sends->type},
+                             {headers::command_id, sends->id},
+                             {headers::reply_to, inputs},
+                             {headers::correlation, next.correlation},
+                             {headers::causation, causation}};
+    if (sends->id.find("/undo") != std::string::npos)
+      with.push_back({headers::compensates, sends->compensates});
+    changes.append(commands_topic(sends->participant),
+                   {.key = next.id, .value = sends->body, .headers = with});
+  }
+  for (const auto& [step, sets] : timers) {
+    const std::string timer = timer_owner(name, next.id) + "/" + step;
+    if (sets == nullptr) {
+      changes.cancel_timer(timer, commit::missing::fine);
+      continue;
+    }
+    const std::string number = std::to_string(sets->number);
+    const std::array with{header{headers::kind, "timer"}, header{headers::timer, number},
+                          header{headers::correlation, next.correlation}};
+    changes.set_timer(timer, sets->after, inputs, {.key = next.id, .value = step, .headers = with});
+  }
+}
+
+void orchestrator::core::remember(const transition& made, std::uint64_t version) {
+  if (is_final(made.next.phase)) {
+    cache.erase(made.next.id);
+    return;
+  }
+  if (cache.size() >= options.cached_instances && !cache.contains(made.next.id) && !cache.empty())
+    cache.erase(cache.begin());
+  if (options.cached_instances > 0) cache.insert_or_assign(made.next.id, known_instance{version, made.next});
+}
+
+// ---- the handle ------------------------------------------------------------------------------------------
+
+orchestrator::orchestrator(client& broker, std::string_view name, registry definitions,
+                           orchestrator_options options)
+    : core_(std::make_shared<core>(broker, name, std::move(definitions), options)) {}
+orchestrator::~orchestrator() {
+  if (core_) close();
+}
+orchestrator::orchestrator(orchestrator&&) noexcept = default;
+orchestrator& orchestrator::operator=(orchestrator&&) noexcept = default;
+
+namespace {
+
+// For tools, which do not know the program's definitions.
+asio::awaitable<void> publish_definitions(client& broker, const std::string& topic, const registry& known) {
+  for (const std::shared_ptr<const definition>& one : known.all()) {
+    const std::string key = definition_key(one->name, one->version);
+    const std::string drawn = to_mermaid(*one);
+    std::string stored;
+    try {
+      const key_records found = co_await broker.read_key(topic, key, {.latest = true});
+      for (const record& newest : found.records) stored = newest.value().value_or("");
+    } catch (const error& why) {
+      if (why.code() != errc::unknown_key) throw;
+    }
+    if (stored != drawn) co_await broker.publish(topic, {.key = key, .value = drawn});
+  }
+}
+
+asio::awaitable<void> create_all(client& broker, std::string name, registry known, saga_topics settings) {
+  const std::string sagas = sagas_topic(name);
+  const std::string inputs = inputs_topic(name);
+  const std::string definitions = definitions_topic(name);
+  const std::vector<std::string> participants = known.participants();
+  co_await detail::create_topic(broker, sagas, topic_index::key, settings);
+  co_await detail::create_topic(broker, inputs, topic_index::none, settings);
+  co_await detail::create_queue(broker, inputs, orchestrator_queue, settings);
+  co_await detail::create_topic(broker, definitions, topic_index::key, {.partitions = settings.partitions});
+  co_await publish_definitions(broker, definitions, known);
+  for (const std::string& one : participants) co_await detail::create_participant(broker, one, settings);
+}
+
+asio::awaitable<bool> commit_start(client& broker, commit changes) {
+  const committed done = co_await broker.commit(std::move(changes));
+  co_return !done.appends.front().duplicate;
+}
+
+asio::awaitable<std::optional<instance>> find_instance(client& broker, std::string topic, std::string id) {
+  try {
+    const key_records found = co_await broker.read_key(topic, id, {.latest = true});
+    for (const record& one : found.records)
+      if (one.key() == id) co_return instance_of(one);
+  } catch (const error& why) {
+    if (why.code() != errc::unknown_key) throw;
+  }
+  co_return std::nullopt;
+}
+
+}  // namespace
+
+asio::awaitable<void> orchestrator::create(saga_topics settings) {
+  return create_all(core_->broker, core_->name, core_->known, settings);
+}
+
+void orchestrator::add_start(commit& within, std::string_view saga, std::string_view id,
+                             const std::string& data, std::string_view correlation) const {
+  check_id(id);
+  const std::array with{header{headers::kind, "start"}, header{headers::definition, saga},
+                        header{headers::correlation, correlation.empty() ? id : correlation}};
+  const std::string once = "start/" + std::string(id);
+  within.append(core_->inputs, {.key = id, .value = data, .headers = with}).message_id(once);
+}
+
+asio::awaitable<bool> orchestrator::start_bytes(std::string saga, std::string id, std::string data,
+                                                std::string correlation) {
+  commit changes;
+  add_start(changes, saga, id, data, correlation);
+  return commit_start(core_->broker, std::move(changes));
+}
+
+asio::awaitable<std::optional<instance>> orchestrator::find(std::string id) {
+  return find_instance(core_->broker, core_->sagas, std::move(id));
+}
+
+asio::awaitable<void> orchestrator::run() {
+  return core_->loop->run([core = core_](const delivery& input) { return core->handle(input); });
+}
+
+void orchestrator::close() {
+  core_->loop->close();
+}
+
+orchestrator_metrics orchestrator::metrics() const {
+  return core_->counts;
+}
+
+void orchestrator::on_transition(std::function<void(const instance&, std::string_view)> observer) {
+  core_->observer = std::move(observer);
+}
+
+}  // namespace skald::sagas

@@ -1,0 +1,211 @@
+#include "skald/saga/participant.hpp"
+
+#include <map>
+#include <stdexcept>
+
+#include <skald/saga/messages.hpp>
+#include "client/saga/src/work_loop.hpp"
+
+namespace skald::sagas {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// What an inbox has under the id of a command that was undone before it came.
+constexpr std::string_view refused_type = "undone-before-it-came";
+constexpr int looks_max = 8;
+
+answer answer_in(const record& stored) {
+  return {find_header(stored, headers::failed).has_value(),
+          std::string(find_header(stored, headers::reply).value_or("")),
+          std::string(stored.value().value_or(""))};
+}
+
+// A command as it came; views into the delivery.
+struct command {
+  explicit command(const delivery& from)
+      : saga(from.key().value_or("")),
+        type(find_header(from, headers::command).value_or("")),
+        id(find_header(from, headers::command_id).value_or("")),
+        reply_to(find_header(from, headers::reply_to).value_or("")),
+        correlation(find_header(from, headers::correlation).value_or("")),
+        compensates(find_header(from, headers::compensates)),
+        body(from.value().value_or("")) {
+    if (type.empty() || id.empty() || reply_to.empty())
+      throw error(errc::invalid_request, "it is no command of a saga");
+  }
+  std::string_view saga;
+  std::string_view type;
+  std::string_view id;
+  std::string_view reply_to;
+  std::string_view correlation;
+  std::optional<std::string_view> compensates;
+  std::string_view body;
+};
+
+// The headers of an answer, in the inbox and on its way.
+std::vector<header> headers_of(const command& to, const answer& with) {
+  std::vector<header> made{{headers::kind, "reply"},
+                           {headers::command_id, to.id},
+                           {headers::reply, with.type},
+                           {headers::correlation, to.correlation},
+                           {headers::causation, to.id}};
+  if (with.is_failed) made.push_back({headers::failed, "1"});
+  return made;
+}
+
+}  // namespace
+
+struct participant::core : std::enable_shared_from_this<participant::core> {
+  core(client& to, std::string_view of, std::uint32_t concurrency)
+      : broker(to),
+        name(of),
+        inbox(inbox_topic(of)),
+        loop(std::make_shared<detail::work_loop>(to, commands_topic(of), std::string(participant_queue),
+                                                 concurrency)) {}
+
+  asio::awaitable<void> handle(const delivery& input);
+  asio::awaitable<bool> try_once(const delivery& input, const command& what);
+  // The commit that answers it: from the inbox, or by its handler.
+  asio::awaitable<commit> work(const delivery& input, const command& what);
+  void add_answer(commit& effect, const command& to, const answer& with) const;
+  void add_inbox(commit& effect, const delivery& input, const command& to, std::string_view id,
+                 const answer& with) const;
+
+  client& broker;
+  std::string name;
+  std::string inbox;
+  std::shared_ptr<detail::work_loop> loop;
+  std::map<std::string, handler, std::less<>> handlers;
+  participant_metrics counts;
+};
+
+asio::awaitable<void> participant::core::handle(const delivery& input) {
+  const auto self = shared_from_this();
+  std::string why;
+  try {
+    const command what(input);
+    for (int looks = 0; looks < looks_max; ++looks) {
+      const bool settled = co_await try_once(input, what);
+      if (settled) co_return;
+    }
+    why = "its inbox is changed by others all the time";
+  } catch (const error& failed) {
+    if (failed.code() == errc::closed || failed.code() == errc::cancelled) co_return;
+    if (failed.code() == errc::invalid_request) {
+      loop->queue().reject(input, failed.what());
+      co_return;
+    }
+    why = failed.what();
+  } catch (const std::exception& failed) {
+    why = failed.what();
+  }
+  ++counts.failures;
+  loop->queue().nack(input, {}, why);
+}
+
+// False: another has answered it meanwhile; look again.
+asio::awaitable<bool> participant::core::try_once(const delivery& input, const command& what) {
+  commit effect = co_await work(input, what);
+  effect.acknowledge(input);
+  try {
+    co_await broker.commit(std::move(effect));
+  } catch (const commit_refused& refused) {
+    // Somebody else has the command now.
+    if (refused.what_part() == commit_refused::part::delivery) co_return true;
+    if (refused.code() != errc::version_conflict) throw;
+    co_return false;
+  }
+  co_return true;
+}
+
+asio::awaitable<commit> participant::core::work(const delivery& input, const command& what) {
+  const std::string id(what.id);
+  commit effect;
+  const auto known = co_await detail::read_newest(broker, inbox, id, input.partition());
+  if (known) {
+    const answer stored = answer_in(known->newest);
+    ++(stored.type == refused_type ? counts.refused : counts.repeated);
+    add_answer(effect, what, stored);
+    co_return effect;
+  }
+  answer with;
+  bool happened = true;
+  if (what.compensates) {
+    const std::string undone(*what.compensates);
+    std::optional<detail::stored_record> action;
+    if (!undone.empty()) action = co_await detail::read_newest(broker, inbox, undone, input.partition());
+    happened = action && !answer_in(action->newest).is_failed;
+    if (!action && !undone.empty()) {
+      const answer refusal{true, std::string(refused_type), {}};
+      add_inbox(effect, input, what, undone, refusal);
+    }
+  }
+  if (happened) {
+    const auto found = handlers.find(what.type);
+    if (found == handlers.end()) throw std::runtime_error("no handler for '" + std::string(what.type) + "'");
+    handling within(what.saga, what.id, what.correlation, input.attempt());
+    with = found->second(what.body, within);
+    // What has not happened has no effects.
+    if (!with.is_failed) effect = std::move(within.effect);
+    ++counts.handled;
+  } else {
+    ++counts.empty;
+  }
+  add_inbox(effect, input, what, id, with);
+  add_answer(effect, what, with);
+  co_return effect;
+}
+
+void participant::core::add_answer(commit& effect, const command& to, const answer& with) const {
+  const std::vector<header> fields = headers_of(to, with);
+  effect.append(to.reply_to, {.key = to.saga, .value = with.body, .headers = fields});
+}
+
+void participant::core::add_inbox(commit& effect, const delivery& input, const command& to,
+                                  std::string_view id, const answer& with) const {
+  const std::vector<header> fields = headers_of(to, with);
+  effect.append(inbox, {.key = id, .value = with.body, .headers = fields, .partition = input.partition()})
+      .expect_version(0);
+}
+
+// ---- the handle ------------------------------------------------------------------------------------------
+
+participant::participant(client& broker, std::string_view name, std::uint32_t concurrency)
+    : core_(std::make_shared<core>(broker, name, concurrency)) {}
+participant::~participant() {
+  if (core_) close();
+}
+participant::participant(participant&&) noexcept = default;
+participant& participant::operator=(participant&&) noexcept = default;
+
+void participant::add(std::string command, handler work) {
+  core_->handlers.insert_or_assign(std::move(command), std::move(work));
+}
+
+namespace {
+
+asio::awaitable<void> create_one(client& broker, std::string name, saga_topics settings) {
+  co_await detail::create_participant(broker, name, settings);
+}
+
+}  // namespace
+
+asio::awaitable<void> participant::create(saga_topics settings) {
+  return create_one(core_->broker, core_->name, settings);
+}
+
+asio::awaitable<void> participant::run() {
+  return core_->loop->run([core = core_](const delivery& input) { return core->handle(input); });
+}
+
+void participant::close() {
+  core_->loop->close();
+}
+
+participant_metrics participant::metrics() const {
+  return core_->counts;
+}
+
+}  // namespace skald::sagas

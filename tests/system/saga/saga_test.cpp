@@ -1,0 +1,246 @@
+// Sagas through the real client and the real broker.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "tests/system/saga/saga_scene.hpp"
+
+namespace skald::tests {
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+using sagas::phase;
+using sagas::progress;
+
+constexpr sagas::saga_topics topics{.backoff_min = milliseconds(10)};
+
+// An orchestrator, or participants, in a thread with a client of their own, until it goes.
+class service {
+ public:
+  explicit service(const std::string& address) : broker(io.get_executor(), {.address = address}) {}
+  // To be called by who has what runs here, before that goes.
+  void end() {
+    asio::post(io, [this] { broker.close(); });
+    thread_.join();
+  }
+  // `what` has create() and run().
+  template <class What>
+  void run(What& what) {
+    asio::co_spawn(io, created_and_run(what), [](const std::exception_ptr&) {});
+  }
+  void begin() {
+    thread_ = std::thread([this] { io.run(); });
+  }
+
+  asio::io_context io;
+  client broker;
+
+ private:
+  template <class What>
+  static asio::awaitable<void> created_and_run(What& what) {
+    co_await what.create(topics);
+    co_await what.run();
+  }
+  std::thread thread_;
+};
+
+struct orchestrating : service {
+  orchestrating(const std::string& address, sagas::registry known, sagas::orchestrator_options options = {})
+      : service(address), on(broker, "orders", std::move(known), options) {
+    run(on);
+    begin();
+  }
+  ~orchestrating() { end(); }
+  sagas::orchestrator on;
+};
+
+struct participating : service {
+  explicit participating(const std::string& address)
+      : service(address), customers(orders::customers(broker)), warehouse(orders::warehouse(broker)) {
+    run(customers);
+    run(warehouse);
+    begin();
+  }
+  ~participating() { end(); }
+  sagas::participant customers;
+  sagas::participant warehouse;
+};
+
+sagas::registry only(sagas::definition what) {
+  sagas::registry made;
+  made.add(std::move(what));
+  return made;
+}
+
+struct running_scene : saga_scene {
+  // A message to a topic, with these headers.
+  void send(const std::string& topic, const std::string& key, const std::string& value,
+            const std::vector<header>& with) {
+    broker.publish(topic, {.key = key, .value = value, .headers = with});
+  }
+  void start(int number) {
+    const std::string id = orders::id_of(number);
+    REQUIRE(becomes([&] { return exists("orders.sagas.inputs"); }));
+    send("orders.sagas.inputs", id, std::to_string(number),
+         {{sagas::headers::kind, "start"}, {sagas::headers::definition, "create-order"}});
+  }
+  void order(int number, const char* what) {
+    send("orders.sagas.inputs", orders::id_of(number), what, {{sagas::headers::kind, "order"}});
+  }
+  bool exists(const std::string& topic) {
+    const std::vector<topic_info> all = broker.list_topics();
+    return std::ranges::find(all, topic, &topic_info::name) != all.end();
+  }
+  bool becomes_phase(int number, phase wanted) {
+    return becomes([&] {
+      const auto all = instances();
+      return std::ranges::any_of(all, [&](const sagas::instance& one) {
+        return one.id == orders::id_of(number) && one.phase == wanted;
+      });
+    });
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(running_scene, "an order is approved and shipped, another rejected, each exactly once") {
+  const participating in(address);
+  const orchestrating on(address, only(orders::definition()));
+  for (const int number : {1, 5, 7}) {
+    start(number);
+    start(number);  // a duplicate
+  }
+  CHECK(becomes_phase(1, phase::completed));
+  CHECK(becomes_phase(5, phase::compensated));
+  CHECK(becomes_phase(7, phase::compensated));
+  for (const int number : {1, 5, 7}) check_order(number);
+  check_no_timer_is_left();
+  CHECK(instance("order-5").why == "'credit': refused: 5");
+}
+
+TEST_CASE_FIXTURE(running_scene, "correlation and causation go with every record") {
+  const participating in(address);
+  const orchestrating on(address, only(orders::definition()));
+  start(1);
+  CHECK(becomes_phase(1, phase::completed));
+  for (const char* topic : {"customers.commands", "warehouse.commands", "customers.inbox", "orders.sagas"})
+    for (const record& one : broker.fetch(topic, partition_id(0), offset(0))) {
+      CAPTURE(topic);
+      CHECK(sagas::find_header(one, sagas::headers::correlation) == "order-1");
+      CHECK(sagas::find_header(one, sagas::headers::causation).value_or("").starts_with("order-1"));
+    }
+  std::vector<std::string> timeline;
+  for (const record& one : broker.read_key("orders.sagas", "order-1").records)
+    timeline.emplace_back(sagas::event_of(one));
+  REQUIRE(timeline.size() == 4);
+  CHECK(timeline[0].starts_with("started"));
+  CHECK(timeline[3].ends_with("completed"));
+}
+
+TEST_CASE_FIXTURE(running_scene,
+                  "a participant that is down is waited for, then its unknown step is undone") {
+  const orchestrating on(address, only(orders::definition(50ms, 2)));
+  start(1);
+  CHECK(becomes_phase(1, phase::compensating));
+  // Its commands wait in their order: the action is done before it is undone, and nothing is left.
+  const participating in(address);
+  CHECK(becomes_phase(1, phase::compensated));
+  check_order(1);
+  check_no_timer_is_left();
+}
+
+TEST_CASE_FIXTURE(running_scene,
+                  "a compensation that comes before its action is empty, and the action is refused") {
+  const participating in(address);
+  REQUIRE(becomes([&] { return exists("customers.inbox"); }));
+  broker.create_topic("answers");
+  const auto command = [&](const char* type, const char* id, const char* undoes) {
+    std::vector<header> with{{sagas::headers::command, type},
+                             {sagas::headers::command_id, id},
+                             {sagas::headers::reply_to, "answers"}};
+    if (undoes != nullptr) with.push_back({sagas::headers::compensates, undoes});
+    send("customers.commands", "s", "1", with);
+  };
+  command("release-credit", "s/credit/undo", "s/credit");
+  command("reserve-credit", "s/credit", nullptr);
+  command("release-credit", "s/credit/undo", "s/credit");
+  CHECK(becomes([&] { return records("answers") == 3; }));
+  std::vector<bool> failed;
+  for (const record& one : broker.fetch("answers", partition_id(0), offset(0)))
+    failed.push_back(sagas::find_header(one, sagas::headers::failed).has_value());
+  CHECK(failed == std::vector<bool>{false, true, false});
+  CHECK(records("ledger") == 0);
+}
+
+TEST_CASE_FIXTURE(running_scene, "a command that comes twice is done once and answered twice") {
+  const participating in(address);
+  REQUIRE(becomes([&] { return exists("customers.inbox"); }));
+  broker.create_topic("answers");
+  for (int times = 0; times < 3; ++times)
+    send("customers.commands", "s", "1",
+         {{sagas::headers::command, "reserve-credit"},
+          {sagas::headers::command_id, "s/credit"},
+          {sagas::headers::reply_to, "answers"}});
+  CHECK(becomes([&] { return records("answers") == 3; }));
+  CHECK(records("ledger") == 1);
+  CHECK(records("customers.inbox") == 1);
+}
+
+TEST_CASE_FIXTURE(running_scene, "what is no command or input goes to the dead letters, and others go on") {
+  const participating in(address);
+  const orchestrating on(address, only(orders::definition()));
+  REQUIRE(becomes([&] { return exists("customers.inbox"); }));
+  REQUIRE(becomes([&] { return exists("orders.sagas.inputs"); }));
+  send("customers.commands", "order-1", "1", {});
+  send("orders.sagas.inputs", "order-1", "1", {});
+  send("orders.sagas.inputs", "no/id", "1", {{sagas::headers::kind, "start"}});
+  start(1);
+  CHECK(becomes_phase(1, phase::completed));
+  CHECK(becomes([&] { return broker.describe_queue("customers.commands", "participant").dead == 1; }));
+  CHECK(becomes([&] { return broker.describe_queue("orders.sagas.inputs", "orchestrator").dead == 2; }));
+}
+
+TEST_CASE_FIXTURE(running_scene, "two orchestrators on the same instances make each transition once") {
+  const participating in(address);
+  const orchestrating one(address, only(orders::definition()));
+  const orchestrating other(address, only(orders::definition()));
+  for (int number = 1; number <= 30; ++number) start(number);
+  CHECK(becomes([&] { return finals() == 30; }));
+  for (int number = 1; number <= 30; ++number) check_order(number);
+  check_no_timer_is_left();
+}
+
+TEST_CASE_FIXTURE(running_scene,
+                  "an instance of a version that nobody knows is parked, and resumed by who does") {
+  sagas::definition newer = orders::definition();
+  newer.version = sagas::version{2};
+  {
+    const orchestrating on(address, only(newer));
+    start(1);
+    CHECK(becomes_phase(1, phase::running));
+  }
+  const participating in(address);
+  {
+    const orchestrating old(address, only(orders::definition()), {.unknown_version_attempts = 1});
+    CHECK(becomes_phase(1, phase::parked));
+    CHECK(instance("order-1").why.find("version 2") != std::string::npos);
+  }
+  const orchestrating on(address, only(newer));
+  order(1, "retry");
+  CHECK(becomes_phase(1, phase::completed));
+  check_order(1);
+}
+
+TEST_CASE_FIXTURE(running_scene, "an operator aborts a saga, and its timers go with it") {
+  const orchestrating on(address, only(orders::definition(60s)));
+  start(1);
+  CHECK(becomes_phase(1, phase::running));
+  CHECK(broker.list_timers({.owner_prefix = sagas::timer_owner("orders", "order-1")}).size() == 2);
+  order(1, "abort");
+  CHECK(becomes_phase(1, phase::aborted));
+  check_no_timer_is_left();
+}
+
+}  // namespace skald::tests
