@@ -7,12 +7,16 @@
 // A lookup takes the newest of the three that knows the key. The store may already hold the flushing
 // generation or not: it makes no difference, which is why nothing has to stop while it is being written.
 //
+// A generation only grows, and goes as a whole: its rows lie in memory of its own, taken in large pieces. So
+// the thread that lets go of one does not compete with the reactor for the allocator, row by row.
+//
 // Threading: all on the reactor, except that frozen generations are immutable and may be read by the thread
 // that writes them.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,12 +30,12 @@ template <class Key, class Value>
 class overlay_table {
  public:
   using row = std::pair<Key, Value>;
-  using generation = std::map<Key, std::optional<Value>>;  // without a value: erased
+  using generation = std::pmr::map<Key, std::optional<Value>>;  // without a value: erased
 
   overlay_table(const store& under, table_id id) : store_(under), id_(id) {}
 
   std::optional<Value> get(const Key& key) const {
-    for (const generation* layer : {&active_, flushing_.get()}) {
+    for (const generation* layer : {static_cast<const generation*>(&active()), flushing_.get()}) {
       if (layer == nullptr) continue;
       if (const auto found = layer->find(key); found != layer->end()) return found->second;
     }
@@ -44,15 +48,15 @@ class overlay_table {
     return value;
   }
 
-  void put(const Key& key, Value value) { active_.insert_or_assign(key, std::move(value)); }
-  void erase(const Key& key) { active_.insert_or_assign(key, std::nullopt); }
+  void put(const Key& key, Value value) { active().insert_or_assign(key, std::move(value)); }
+  void erase(const Key& key) { active().insert_or_assign(key, std::nullopt); }
 
   // The last row whose key is not after `key`.
   std::optional<row> at_or_before(const Key& key) const {
     Key bound = key;
     std::unique_ptr<cursor> stored;
     for (bool inclusive = true;; inclusive = false) {
-      const auto newest = floor(active_, bound, inclusive);
+      const auto newest = floor(active(), bound, inclusive);
       const auto frozen = flushing_ ? floor(*flushing_, bound, inclusive) : std::nullopt;
       if (!stored) stored = store_.read(id_);
       const auto below = floor(*stored, bound, inclusive);
@@ -66,7 +70,7 @@ class overlay_table {
   // Calls visit(key, value) for each row from `from` on, in order, until it returns false.
   template <class Visitor>
   void scan(const Key& from, Visitor&& visit) const {
-    auto newest = active_.lower_bound(from);
+    auto newest = active().lower_bound(from);
     typename generation::const_iterator frozen;
     if (flushing_) frozen = flushing_->lower_bound(from);
     std::string bytes;
@@ -82,7 +86,7 @@ class overlay_table {
     load(stored->seek_at_or_after(bytes));
 
     while (true) {
-      const bool has_newest = newest != active_.end();
+      const bool has_newest = newest != active().end();
       const bool has_frozen = flushing_ && frozen != flushing_->end();
       if (!has_newest && !has_frozen && !has_below) return;
       const Key* first = has_below ? &below : nullptr;
@@ -104,17 +108,25 @@ class overlay_table {
 
   // Freezes what changed since the last time, for a writer to store; thawed() must have come in between.
   std::shared_ptr<const generation> freeze() {
-    flushing_ = std::make_shared<const generation>(std::exchange(active_, {}));
+    const auto frozen = std::exchange(active_, std::make_shared<growing>());
+    flushing_ = std::shared_ptr<const generation>(frozen, &frozen->rows);
     return flushing_;
   }
   // The frozen generation is in the store.
   void thaw() { flushing_.reset(); }
 
   // Rows changed since the last freeze: what the active generation costs.
-  std::size_t changed_rows() const { return active_.size(); }
+  std::size_t changed_rows() const { return active().size(); }
 
  private:
+  struct growing {
+    std::pmr::monotonic_buffer_resource memory;
+    generation rows{&memory};
+  };
   using candidate = std::optional<std::pair<Key, std::optional<Value>>>;
+
+  generation& active() { return active_->rows; }
+  const generation& active() const { return active_->rows; }
 
   static candidate floor(const generation& layer, const Key& bound, bool inclusive) {
     auto after = inclusive ? layer.upper_bound(bound) : layer.lower_bound(bound);
@@ -151,7 +163,7 @@ class overlay_table {
 
   const store& store_;
   table_id id_;
-  generation active_;
+  std::shared_ptr<growing> active_ = std::make_shared<growing>();
   std::shared_ptr<const generation> flushing_;
 };
 
