@@ -51,7 +51,7 @@ _skald() {
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
         --backoff-max | --dead-letter | --delay | --at | --ttl | --timer | --cleanup | --compact-after | \
-        --keep-tombstones)
+        --keep-tombstones | --orchestrator | --state | --older-than)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -59,7 +59,7 @@ _skald() {
       *)
         if [[ -z $command ]]; then
           command=$word
-        elif [[ $command == @(topic|group|service|queue|dead|timer) && -z $subcommand ]]; then
+        elif [[ $command == @(topic|group|service|queue|dead|timer|saga) && -z $subcommand ]]; then
           subcommand=$word
         else
           ((++arguments))
@@ -82,6 +82,10 @@ _skald() {
     --topic) COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current")); return ;;
     --from | --to) COMPREPLY=($(compgen -W 'earliest latest' -- "$current")); return ;;
     --index) COMPREPLY=($(compgen -W 'none key' -- "$current")); return ;;
+    --state)
+      COMPREPLY=($(compgen -W 'running compensating parked completed compensated aborted unfinished' -- "$current"))
+      return
+      ;;
     --cleanup) COMPREPLY=($(compgen -W 'delete compact' -- "$current")); return ;;
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
@@ -90,7 +94,8 @@ _skald() {
       --timestamp | -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | \
       --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
-      --delay | --at | --ttl | --timer | --compact-after | --keep-tombstones)
+      --delay | --at | --ttl | --timer | --compact-after | --keep-tombstones | \
+      --orchestrator | --older-than)
       return
       ;;
   esac
@@ -114,6 +119,9 @@ _skald() {
       topic:list) options+=' --names' ;;
       timer:move) options+=' --delay --at --if-exists' ;;
       timer:cancel) options+=' --if-exists' ;;
+      saga:list) options+=' --orchestrator --state --older-than' ;;
+      saga:show) options+=' --orchestrator --diagram' ;;
+      saga:*) options+=' --orchestrator' ;;
       topic:delete | group:delete) options+=' -y --yes' ;;
       group:list) options+=' --names' ;;
       group:reset) options+=' --to --topic --execute' ;;
@@ -131,7 +139,7 @@ _skald() {
 
   case $command:$subcommand:$arguments in
     ::0)
-      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer request serve service status ping' -- "$current"))
+      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer saga request serve service status ping' -- "$current"))
       ;;
     group::0) COMPREPLY=($(compgen -W 'list describe reset delete' -- "$current")) ;;
     group:describe:0 | group:reset:0 | group:delete:0)
@@ -139,6 +147,7 @@ _skald() {
       ;;
     topic::0) COMPREPLY=($(compgen -W 'create list describe alter delete' -- "$current")) ;;
     timer::0) COMPREPLY=($(compgen -W 'list move cancel' -- "$current")) ;;
+    saga::0) COMPREPLY=($(compgen -W 'list show retry skip compensate abort' -- "$current")) ;;
     service::0) COMPREPLY=($(compgen -W 'list info ping stats watch' -- "$current")) ;;
     request::0 | serve::0 | service:info:0 | service:ping:0 | service:stats:0 | service:watch:0)
       COMPREPLY=($(compgen -W "$(_skald_services "${broker[@]}")" -- "$current"))
