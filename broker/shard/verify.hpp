@@ -10,7 +10,7 @@
 //   positions   of consumer groups lie within their partition
 //   keys        each readable record is the version of its key that it is said to be; the newest are there
 //   ids         each message id leads to its record; each commit is known of its producer
-//   timers      each has its topic, name and message id; each name leads to its timer; partitions count theirs
+//   timers      each has its topic, name and message id; names lead to their timers; partitions count them
 //   places      each batch and each timer has its place, and each place its batch or timer
 //   segments    live bytes are those of the batches that lie there
 //   garbage     every index row that belongs to no readable partition is marked to be cleared away
