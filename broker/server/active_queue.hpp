@@ -117,7 +117,7 @@ class active_queue final : public std::enable_shared_from_this<active_queue>, de
 
   void carry_out(std::vector<delivery::verdict> verdicts, std::function<void(const shard::failure&)> then);
   void bury(const delivery::verdict& dead, std::function<void(const shard::failure&)> then);
-  void make_dead_topic(std::function<void(const shard::failure&)> then);
+  void make_dead_topic(const std::function<void(const shard::failure&)>& then);
   std::string dead_topic() const;
   void finish(const delivery::verdict& what, const shard::failure& why);
   void settled_idle();

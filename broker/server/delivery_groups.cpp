@@ -173,7 +173,7 @@ void deliveries::assign(const shared& which, const resolved_topics& joined,
 }
 
 deliveries::shared deliveries::find_member(std::uint64_t id, std::uint64_t subscription_id) const {
-  const shared found = find(subscription_id);
+  shared found = find(subscription_id);
   if (found && found->member && found->open) return found;
   session_.send_error(
       id, errc::unknown_subscription,

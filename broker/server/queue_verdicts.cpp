@@ -75,7 +75,7 @@ std::string active_queue::dead_topic() const {
   return dead_topic_of(topic_name_, row_);
 }
 
-void active_queue::make_dead_topic(std::function<void(const shard::failure&)> then) {
+void active_queue::make_dead_topic(const std::function<void(const shard::failure&)>& then) {
   if (dead_topic_ready_) return then({});
   const std::string name = dead_topic();
   // Dead letters are read as a queue of their own: those dealt with are settled in it.

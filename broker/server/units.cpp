@@ -34,7 +34,7 @@ constexpr std::array duration_units = {unit{"ms", 1}, unit{"s", 1000}, unit{"m",
 
 // A number and one of the units; nothing else.
 result<std::uint64_t> parse(std::string_view text, std::span<const unit> units, std::string_view expected) {
-  const failure bad{errc::invalid_settings, fmt::format("'{}' is not {}", text, expected)};
+  failure bad{errc::invalid_settings, fmt::format("'{}' is not {}", text, expected)};
   double number = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (failed != std::errc() || !std::isfinite(number) || number < 0) return bad;

@@ -271,6 +271,7 @@ result<subscriber_core::seek_order> subscriber_core::seek(const std::vector<plac
 
 result<subscriber_core::seek_order> subscriber_core::seek_all(start_point to) {
   std::vector<placed_start> all;
+  all.reserve(partitions_.size());
   for (const auto& [of, state] : partitions_) all.push_back({of, to});
   return seek(all);
 }
@@ -293,6 +294,7 @@ std::vector<placed_start> subscriber_core::seek_failed(std::uint32_t seek) const
 
 std::vector<partition_position> subscriber_core::positions() const {
   std::vector<partition_position> positions;
+  positions.reserve(partitions_.size());
   for (const auto& [of, state] : partitions_)
     positions.push_back({of.partition, state.next_given, state.high_watermark, *name_of(of.topic)});
   return positions;

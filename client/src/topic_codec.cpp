@@ -8,12 +8,6 @@ timestamp time_at(std::int64_t ms) {
   return timestamp(std::chrono::milliseconds(ms));
 }
 
-// FlatBuffers has its own optional.
-template <class Number>
-std::optional<Number> standard(flatbuffers::Optional<Number> value) {
-  return value ? std::optional<Number>(*value) : std::nullopt;
-}
-
 }  // namespace
 
 flatbuffers::Offset<wire::TopicSettings> encode(flatbuffers::FlatBufferBuilder& builder,
@@ -38,17 +32,17 @@ topic_info decode(const wire::TopicInfo& topic) {
   info.id = topic_id(topic.topic_id());
   info.created = time_at(topic.created_ms());
   const auto& settings = *topic.settings();
-  info.settings = {.partitions = standard(settings.partitions()),
-                   .retention_bytes = standard(settings.retention_bytes()),
-                   .retention_ms = standard(settings.retention_ms()),
-                   .bytes_max = standard(settings.bytes_max()),
-                   .record_bytes_max = standard(settings.record_bytes_max()),
-                   .batch_bytes_max = standard(settings.batch_bytes_max())};
+  info.settings = {.partitions = settings.partitions(),
+                   .retention_bytes = settings.retention_bytes(),
+                   .retention_ms = settings.retention_ms(),
+                   .bytes_max = settings.bytes_max(),
+                   .record_bytes_max = settings.record_bytes_max(),
+                   .batch_bytes_max = settings.batch_bytes_max()};
   if (settings.index().has_value()) info.settings.index = static_cast<topic_index>(settings.index().value());
   if (settings.cleanup().has_value())
     info.settings.cleanup = static_cast<topic_cleanup>(settings.cleanup().value());
-  info.settings.compact_after_ms = standard(settings.compact_after_ms());
-  info.settings.keep_tombstones_ms = standard(settings.keep_tombstones_ms());
+  info.settings.compact_after_ms = settings.compact_after_ms();
+  info.settings.keep_tombstones_ms = settings.keep_tombstones_ms();
   info.bytes = topic.bytes();
   info.records = topic.records();
   for (const auto* one : protocol::each(topic.partitions()))

@@ -52,7 +52,8 @@ void answer(session_host& host, const reading& what, std::span<const std::byte> 
       std::move(selected.payload));
 }
 
-void read(session_host& host, const pending_request& request, partition_id partition, shared_key_plan found) {
+void read(session_host& host, const pending_request& request, partition_id partition,
+          const shared_key_plan& found) {
   if (found->plan.why) return request.fail(found->plan.why.code, found->plan.why.message);
   reading what{request, partition, found, {}};
   if (found->plan.batches.empty()) return answer(host, what, {});
@@ -74,8 +75,8 @@ void read_key(session& of, std::uint64_t id, const wire::ReadKey& message) {
   host.shard.plan_key(std::string(protocol::text(message.topic())), partition, bytes_of(message.key()),
                       std::max<std::uint64_t>(message.from_version(), 1),
                       std::min<std::size_t>(message.limit(), records_max),
-                      [&host, request = of.open(id)](partition_id in, shared_key_plan found) {
-                        read(host, request, in, std::move(found));
+                      [&host, request = of.open(id)](partition_id in, const shared_key_plan& found) {
+                        read(host, request, in, found);
                       });
 }
 

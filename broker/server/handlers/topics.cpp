@@ -17,24 +17,19 @@ using builder = flatbuffers::FlatBufferBuilder;
 // Fields of settings that were given, whichever request they came with.
 using given = shard::topic_changes;
 
-template <class Value>
-std::optional<Value> optional_of(const flatbuffers::Optional<Value>& field) {
-  return field.has_value() ? std::optional<Value>(field.value()) : std::nullopt;
-}
-
 given read_settings(const wire::TopicSettings* from) {
   if (from == nullptr) return {};
   std::optional<shard::topic_cleanup> cleanup;
   if (from->cleanup().has_value()) cleanup = static_cast<shard::topic_cleanup>(from->cleanup().value());
-  return {optional_of(from->partitions()),
-          optional_of(from->retention_bytes()),
-          optional_of(from->retention_ms()),
-          optional_of(from->bytes_max()),
-          optional_of(from->record_bytes_max()),
-          optional_of(from->batch_bytes_max()),
+  return {from->partitions(),
+          from->retention_bytes(),
+          from->retention_ms(),
+          from->bytes_max(),
+          from->record_bytes_max(),
+          from->batch_bytes_max(),
           cleanup,
-          optional_of(from->compact_after_ms()),
-          optional_of(from->keep_tombstones_ms())};
+          from->compact_after_ms(),
+          from->keep_tombstones_ms()};
 }
 
 shard::topic_index index_of(const wire::TopicSettings* from) {

@@ -50,8 +50,7 @@ class unique_function<Result(Arguments...)> {
   };
   template <class Callable>
   struct model final : base {
-    template <class Source>
-    explicit model(Source&& source) : callable(std::forward<Source>(source)) {}
+    explicit model(Callable source) : callable(std::move(source)) {}
     Result call(Arguments... arguments) override { return callable(std::forward<Arguments>(arguments)...); }
     Callable callable;
   };
@@ -107,7 +106,8 @@ class completion {
       if (!slot.is_connected()) return;
       slot.assign(
           [cancel = std::make_shared<unique_function<void()>>(std::move(cancel))](asio::cancellation_type) {
-            const auto kept = cancel;  // completing clears the slot, and with it this function
+            // Completing clears the slot, and with it this function.
+            const auto kept = cancel;  // NOLINT(performance-unnecessary-copy-initialization)
             (*kept)();
           });
     }
