@@ -38,31 +38,12 @@ struct inputs_scene : scene {
     request.sequence = sequence;
     return request;
   }
-  commit_result commit(commit_request request) {
-    std::optional<commit_result> outcome;
-    shard_->commit(std::move(request), [&](commit_result result) { outcome = std::move(result); });
-    settle();
-    REQUIRE(outcome);
-    return *outcome;
-  }
 
   bool settled(std::uint64_t at) const { return bool(shard_->queues().check(records(at, at + 1))); }
   std::uint64_t position_of(const std::string& group = "billing") {
     return shard_->group_position(group, ref("in")).value_or(offset(999)).value();
   }
-  std::vector<std::string> outputs() {
-    std::vector<std::string> all;
-    for (const read_batch& batch : read("out")) all.push_back(batch.text);
-    return all;
-  }
-  std::string findings() {
-    stop();
-    std::string all;
-    verify(disk, with.directory, store, [&](const finding& one) {
-      if (one.is == finding::severity::error) all += to_line(one) + "\n";
-    });
-    return all;
-  }
+  std::vector<std::string> outputs() { return values("out"); }
 };
 
 using part = commit_part::kind;

@@ -30,36 +30,9 @@ struct commit_scene : scene {
     return request;
   }
 
-  commit_request commit_of(std::vector<append_request> appends) {
-    commit_request request;
-    std::vector<std::byte> all;
-    for (const append_request& one : appends)
-      all.insert(all.end(), one.batch.bytes().begin(), one.batch.bytes().end());
-    request.batches = slice::copy_of(all);
-    std::size_t at = 0;
-    for (append_request& one : appends) {
-      const std::size_t size = one.batch.size();
-      one.batch = request.batches.sub(at, size);
-      at += size;
-    }
-    request.appends = std::move(appends);
-    return request;
-  }
-
-  commit_result commit(commit_request request) {
-    std::optional<commit_result> outcome;
-    shard_->commit(std::move(request), [&](commit_result result) { outcome = std::move(result); });
-    settle();
-    REQUIRE(outcome);
-    return *outcome;
-  }
+  using scene::commit;
   commit_result commit(std::vector<append_request> appends) { return commit(commit_of(std::move(appends))); }
 
-  std::vector<std::string> values(std::string_view topic) {
-    std::vector<std::string> all;
-    for (const read_batch& batch : read(topic)) all.push_back(batch.text);
-    return all;
-  }
   std::vector<std::uint64_t> versions(std::string_view key, std::uint64_t from = 1, std::size_t limit = 100) {
     const key_plan found = shard_->plan_key(ref("events"), key, from, limit);
     std::vector<std::uint64_t> all;
@@ -69,14 +42,6 @@ struct commit_scene : scene {
   std::vector<std::string> keys(std::string_view prefix) {
     std::vector<std::string> all;
     for (const auto& one : shard_->list_keys(ref("events"), prefix, "", 100).keys) all.push_back(one.key);
-    return all;
-  }
-  std::string findings() {
-    stop();
-    std::string all;
-    verify(disk, with.directory, store, [&](const finding& one) {
-      if (one.is == finding::severity::error) all += to_line(one) + "\n";
-    });
     return all;
   }
 };

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "broker/shard/shard.hpp"
+#include "broker/shard/verify.hpp"
 #include "skald/protocol/batch_builder.hpp"
 #include "skald/protocol/record_batch.hpp"
 #include "tests/broker/state/sim_store.hpp"
@@ -171,6 +172,15 @@ struct scene {
     settle();
     REQUIRE(stopped);
   }
+  // What is wrong with the data directory, once the shard has stopped.
+  std::string findings() {
+    stop();
+    std::string all;
+    verify(disk, with.directory, store, [&](const finding& one) {
+      if (one.is == finding::severity::error) all += to_line(one) + "\n";
+    });
+    return all;
+  }
 
   // ---- requests, awaited ----
 
@@ -195,6 +205,29 @@ struct scene {
   failure remove(std::string name) {
     std::optional<failure> outcome;
     shard_->delete_topic(std::move(name), [&](failure why) { outcome = std::move(why); });
+    settle();
+    REQUIRE(outcome);
+    return *outcome;
+  }
+  // Of appends whose batches follow one another.
+  static commit_request commit_of(std::vector<append_request> appends) {
+    commit_request request;
+    std::vector<std::byte> all;
+    for (const append_request& one : appends)
+      all.insert(all.end(), one.batch.bytes().begin(), one.batch.bytes().end());
+    request.batches = slice::copy_of(all);
+    std::size_t at = 0;
+    for (append_request& one : appends) {
+      const std::size_t size = one.batch.size();
+      one.batch = request.batches.sub(at, size);
+      at += size;
+    }
+    request.appends = std::move(appends);
+    return request;
+  }
+  commit_result commit(commit_request request) {
+    std::optional<commit_result> outcome;
+    shard_->commit(std::move(request), [&](commit_result result) { outcome = std::move(result); });
     settle();
     REQUIRE(outcome);
     return *outcome;
@@ -237,6 +270,12 @@ struct scene {
     auto batches = read_kept(topic, gaps, partition);
     CHECK(gaps == 0);
     return batches;
+  }
+  // The value that each of its batches begins with.
+  std::vector<std::string> values(std::string_view topic) {
+    std::vector<std::string> all;
+    for (const read_batch& batch : read(topic)) all.push_back(batch.text);
+    return all;
   }
   std::vector<read_batch> read_kept(std::string_view topic, std::uint64_t& gaps,
                                     std::uint32_t partition = 0) {

@@ -39,48 +39,18 @@ struct timer_scene : scene {
                {.due = {.after = delay}, .timer_owner = std::move(owner), .timer_name = std::move(name)});
   }
 
-  static commit_request commit_of(std::vector<append_request> appends) {
-    commit_request request;
-    std::vector<std::byte> all;
-    for (const append_request& one : appends)
-      all.insert(all.end(), one.batch.bytes().begin(), one.batch.bytes().end());
-    request.batches = slice::copy_of(all);
-    request.appends = std::move(appends);
-    return request;
-  }
-  commit_result commit(commit_request request) {
-    std::optional<commit_result> outcome;
-    shard_->commit(std::move(request), [&](commit_result result) { outcome = std::move(result); });
-    settle();
-    REQUIRE(outcome);
-    return *outcome;
-  }
   commit_result change(std::vector<timer_request> timers) {
     commit_request request;
     request.timers = std::move(timers);
     return commit(std::move(request));
   }
 
-  std::vector<std::string> values(std::string_view topic) {
-    std::vector<std::string> all;
-    for (const read_batch& batch : read(topic)) all.push_back(batch.text);
-    return all;
-  }
   std::vector<std::string> listed(std::string_view owner) {
     bool more = false;
     std::vector<std::string> all;
     for (const timer_info& one : shard_->list_timers(owner, "", "", 10'000, more))
       all.push_back(one.owner + " " + one.name);
     CHECK_FALSE(more);
-    return all;
-  }
-  // What is wrong with the data directory, once the shard has stopped.
-  std::string findings() {
-    stop();
-    std::string all;
-    verify(disk, with.directory, store, [&](const finding& one) {
-      if (one.is == finding::severity::error) all += to_line(one) + "\n";
-    });
     return all;
   }
 
