@@ -19,7 +19,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t id_bytes_max = 80;  // of the 240 that a timer's name may have
-constexpr int looks_max = 8;              // at an instance that others keep changing
 
 void check_id(std::string_view id) {
   if (id.empty() || id.size() > id_bytes_max || id.find('/') != std::string_view::npos)
@@ -97,31 +96,16 @@ struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
 asio::awaitable<void> orchestrator::core::handle(const delivery& input) {
   const auto self = shared_from_this();
   const std::string id(input.key().value_or(""));
-  std::string why;
-  try {
-    check_id(id);
-    for (int looks = 0; looks < looks_max; ++looks) {
-      const bool settled = co_await try_once(input, id);
-      if (settled) co_return;
-    }
-    why = "the instance is changed by others all the time";
-  } catch (const error& failed) {
-    if (failed.code() == errc::closed || failed.code() == errc::cancelled) co_return;
-    if (failed.code() == errc::invalid_request) {
-      loop->queue().reject(input, failed.what());
-      co_return;
-    }
-    why = failed.what();
-  } catch (const std::exception& failed) {
-    why = failed.what();
-  }
+  const detail::work_loop::attempt once = [this, &input, &id] { return try_once(input, id); };
+  const bool settled = co_await loop->settle(input, once, "the instance is changed by others all the time");
+  if (settled) co_return;
   ++counts.failures;
   cache.erase(id);
-  loop->queue().nack(input, {}, why);
 }
 
 // False: the instance is another by now; look again.
 asio::awaitable<bool> orchestrator::core::try_once(const delivery& input, const std::string& id) {
+  check_id(id);
   const bool cached = cache.contains(id);
   const known_instance from = co_await load(id, input.partition());
   std::vector<outgoing> records;

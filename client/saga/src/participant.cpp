@@ -14,7 +14,6 @@ namespace {
 
 // What an inbox has under the id of a command that was undone before it came.
 constexpr std::string_view refused_type = "undone-before-it-came";
-constexpr int looks_max = 8;
 
 answer answer_in(const record& stored) {
   return {find_header(stored, headers::failed).has_value(),
@@ -66,7 +65,7 @@ struct participant::core : std::enable_shared_from_this<participant::core> {
                                                  concurrency)) {}
 
   asio::awaitable<void> handle(const delivery& input);
-  asio::awaitable<bool> try_once(const delivery& input, const command& what);
+  asio::awaitable<bool> try_once(const delivery& input);
   // The commit that answers it: from the inbox, or by its handler.
   asio::awaitable<commit> work(const delivery& input, const command& what);
   void add_answer(commit& effect, const command& to, const answer& with) const;
@@ -83,30 +82,14 @@ struct participant::core : std::enable_shared_from_this<participant::core> {
 
 asio::awaitable<void> participant::core::handle(const delivery& input) {
   const auto self = shared_from_this();
-  std::string why;
-  try {
-    const command what(input);
-    for (int looks = 0; looks < looks_max; ++looks) {
-      const bool settled = co_await try_once(input, what);
-      if (settled) co_return;
-    }
-    why = "its inbox is changed by others all the time";
-  } catch (const error& failed) {
-    if (failed.code() == errc::closed || failed.code() == errc::cancelled) co_return;
-    if (failed.code() == errc::invalid_request) {
-      loop->queue().reject(input, failed.what());
-      co_return;
-    }
-    why = failed.what();
-  } catch (const std::exception& failed) {
-    why = failed.what();
-  }
-  ++counts.failures;
-  loop->queue().nack(input, {}, why);
+  const detail::work_loop::attempt once = [this, &input] { return try_once(input); };
+  const bool settled = co_await loop->settle(input, once, "its inbox is changed by others all the time");
+  if (!settled) ++counts.failures;
 }
 
 // False: another has answered it meanwhile; look again.
-asio::awaitable<bool> participant::core::try_once(const delivery& input, const command& what) {
+asio::awaitable<bool> participant::core::try_once(const delivery& input) {
+  const command what(input);
   commit effect = co_await work(input, what);
   effect.acknowledge(input);
   try {

@@ -12,6 +12,12 @@ namespace skald::sagas::detail {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr int looks_max = 8;  // at what others keep changing
+
+}  // namespace
+
 work_loop::work_loop(client& broker, std::string topic, std::string queue, std::uint32_t concurrency)
     : broker_(broker),
       topic_(std::move(topic)),
@@ -58,6 +64,29 @@ asio::awaitable<void> work_loop::one(handler work, delivery what) {
   const auto self = shared_from_this();
   co_await work(what);
   if (--running_ == 0) idle_.cancel();
+}
+
+asio::awaitable<bool> work_loop::settle(const delivery& what, const attempt& once,
+                                        std::string_view contended) {
+  std::string why;
+  try {
+    for (int looks = 0; looks < looks_max; ++looks) {
+      const bool settled = co_await once();
+      if (settled) co_return true;
+    }
+    why = contended;
+  } catch (const error& failed) {
+    if (failed.code() == errc::closed || failed.code() == errc::cancelled) co_return true;
+    if (failed.code() == errc::invalid_request) {
+      queue_.reject(what, failed.what());
+      co_return true;
+    }
+    why = failed.what();
+  } catch (const std::exception& failed) {
+    why = failed.what();
+  }
+  queue_.nack(what, {}, why);
+  co_return false;
 }
 
 void work_loop::close() {

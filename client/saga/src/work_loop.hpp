@@ -24,6 +24,11 @@ class work_loop : public std::enable_shared_from_this<work_loop> {
 
   // Until close(); ends when the last handler has.
   boost::asio::awaitable<void> run(handler work);
+  // Settles a record by `attempt`, which says whether that did it or somebody else's change asks for another
+  // look, of which there are a few. What can never succeed (invalid_request) is rejected; what may, comes
+  // again later. False: it does. All three outlive the call's coroutine.
+  using attempt = std::function<boost::asio::awaitable<bool>()>;
+  boost::asio::awaitable<bool> settle(const delivery& what, const attempt& once, std::string_view contended);
   void close();
   bool is_closed() const { return closed_; }
   work_queue& queue() { return queue_; }
