@@ -37,12 +37,12 @@ std::optional<durable_reply> blocking_durable_service::find(std::string_view id,
   }
 }
 
-bool blocking_durable_service::send(std::string_view id, std::string_view body, call_options options) {
-  return !broker_->commit(durable_steps::request(requests_, id, body), options).appends.front().duplicate;
+bool blocking_durable_service::send(std::string_view id, std::string_view body, ask_options options) {
+  const durable_steps::request what(id, body, options);
+  return !broker_->commit(what.to(requests_), {.timeout = options.timeout}).appends.front().duplicate;
 }
 
-durable_reply blocking_durable_service::ask(std::string_view id, std::string_view body,
-                                            call_options options) {
+durable_reply blocking_durable_service::ask(std::string_view id, std::string_view body, ask_options options) {
   const auto began = std::chrono::steady_clock::now();
   const auto left = [&]() -> timeout {
     if (!options.timeout) return {};
@@ -50,7 +50,8 @@ durable_reply blocking_durable_service::ask(std::string_view id, std::string_vie
     return std::max(*options.timeout - spent, milliseconds(0));
   };
   if (auto stored = find(id, {.timeout = left()})) return *std::move(stored);
-  const committed made = broker_->commit(durable_steps::request(requests_, id, body), {.timeout = left()});
+  const durable_steps::request what(id, body, options);
+  const committed made = broker_->commit(what.to(requests_), {.timeout = left()});
   // Equal keys are in equal partitions. What was replied before the subscription began is stored.
   const partition_id partitions[] = {made.appends.front().partition};
   blocking_subscription coming =
@@ -75,6 +76,10 @@ blocking_durable_responder blocking_durable_service::serve(std::uint32_t prefetc
 }
 
 // ---- the responder ---------------------------------------------------------------------------------------
+
+commit blocking_durable_responder::traced_effect(const durable_request& of) {
+  return durable_steps::effect_of(of);
+}
 
 durable_request blocking_durable_responder::next() {
   delivery lease = std::move(held_.back());

@@ -67,9 +67,19 @@ void commit::move_timer(std::string_view name, due when, missing if_missing) {
   data_->timers.push_back({std::string(name), when, if_missing == missing::fine});
 }
 
+void commit::trace(const tracing::lineage& caused_by) {
+  data_->traced = caused_by;
+}
+
+const tracing::lineage& commit::traced() const {
+  return data_->traced;
+}
+
 commit::appended commit::append(std::string_view topic, const message& what) {
+  std::vector<header> headers(what.headers.begin(), what.headers.end());
+  data_->traced.add_to(headers);
   protocol::batch_builder builder(256);
-  const errc code = builder.append(what.key, what.value, what.headers, what.time.value_or(now()));
+  const errc code = builder.append(what.key, what.value, headers, what.time.value_or(now()));
   if (code != errc::ok)
     throw error(code, "a record for topic \"" + std::string(topic) +
                           "\" cannot be encoded: " + make_error_code(code).message());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <skald/commit.hpp>
+#include <skald/tracing.hpp>
 #include "client/src/session.hpp"
 #include "client/src/subscriber_core.hpp"
 #include "protocol/wire.hpp"
@@ -63,6 +64,7 @@ struct commit_data {
   std::vector<acked_run> acked;
   std::vector<position> positions;
   std::vector<std::byte> payload;  // their batches
+  tracing::lineage traced;
 
   // Finds out where the positions are. Fails unless all inputs were received through that connection, by who
   // still receives.

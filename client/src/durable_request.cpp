@@ -41,16 +41,16 @@ awaitable<std::optional<durable_reply>> find_reply(client& broker, const std::st
 }
 
 // Where it is stored, and whether it was there already.
-awaitable<committed::append> store_request(client& broker, const std::string& requests, const std::string& id,
-                                           const std::string& body, call_options options) {
-  commit effect = durable_steps::request(requests, id, body);
+awaitable<committed::append> store_request(client& broker, const std::string& requests,
+                                           const durable_steps::request& what, call_options options) {
+  commit effect = what.to(requests);
   const committed done = co_await broker.commit(std::move(effect), options);
   co_return done.appends.front();
 }
 
-awaitable<bool> store_new_request(client& broker, std::string requests, std::string id, std::string body,
+awaitable<bool> store_new_request(client& broker, std::string requests, durable_steps::request what,
                                   call_options options) {
-  const committed::append stored = co_await store_request(broker, requests, id, body, options);
+  const committed::append stored = co_await store_request(broker, requests, what, options);
   co_return !stored.duplicate;
 }
 
@@ -76,12 +76,13 @@ class time_left {
   std::optional<std::chrono::steady_clock::time_point> until_;
 };
 
-awaitable<durable_reply> ask_until(client& broker, std::string requests, std::string replies, std::string id,
-                                   std::string body, call_options options) {
-  const time_left left(options.timeout);
+awaitable<durable_reply> ask_until(client& broker, std::string requests, std::string replies,
+                                   durable_steps::request what, timeout limit) {
+  const time_left left(limit);
+  const std::string& id = what.id;
   std::optional<durable_reply> reply = co_await find_reply(broker, replies, id, left());
   if (reply) co_return *std::move(reply);
-  const committed::append stored = co_await store_request(broker, requests, id, body, left());
+  const committed::append stored = co_await store_request(broker, requests, what, left());
   // Equal keys are in equal partitions. What was replied before the subscription began is stored.
   const partition_id partitions[] = {stored.partition};
   subscription coming = co_await broker.subscribe(
@@ -108,12 +109,13 @@ awaitable<void> durable_service::create(durable_settings settings) {
 }
 
 awaitable<durable_reply> durable_service::ask(std::string_view id, std::string_view body,
-                                              call_options options) {
-  return ask_until(*broker_, requests_, replies_, std::string(id), std::string(body), options);
+                                              ask_options options) {
+  return ask_until(*broker_, requests_, replies_, durable_steps::request(id, body, options), options.timeout);
 }
 
-awaitable<bool> durable_service::send(std::string_view id, std::string_view body, call_options options) {
-  return store_new_request(*broker_, requests_, std::string(id), std::string(body), options);
+awaitable<bool> durable_service::send(std::string_view id, std::string_view body, ask_options options) {
+  return store_new_request(*broker_, requests_, durable_steps::request(id, body, options),
+                           {.timeout = options.timeout});
 }
 
 awaitable<std::optional<durable_reply>> durable_service::find(std::string_view id, call_options options) {
@@ -175,7 +177,7 @@ void durable_responder::retry(const durable_request& what, std::string_view reas
 
 awaitable<void> durable_responder::run_one(const durable_request& asked, const handler& work) {
   try {
-    commit effect;
+    commit effect = durable_steps::effect_of(asked);
     const durable_reply made = co_await work(asked, effect);
     co_await answer(asked, {made.body, made.failed}, std::move(effect));
   } catch (const std::exception& why) {

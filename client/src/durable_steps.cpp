@@ -20,9 +20,25 @@ topic_settings durable_steps::settings_of(const durable_settings& with, topic_in
   return made;
 }
 
-commit durable_steps::request(std::string_view topic, std::string_view id, std::string_view body) {
+durable_steps::request::request(std::string_view of, std::string_view with, const ask_options& options)
+    : id(of),
+      body(with),
+      traced{.correlation_id = std::string(options.correlation_id.empty() ? of : options.correlation_id),
+             .causation_id = std::string(options.causation_id)} {}
+
+commit durable_steps::request::to(std::string_view topic) const {
   commit effect;
-  effect.append(topic, {.key = id, .value = body}).message_id(id);
+  effect.trace(traced);
+  // Callers may give several services requests of the same id.
+  const std::string unique = std::string(topic) + '/' + id;
+  const std::array headers{header{tracing::message_id_header, unique}};
+  effect.append(topic, {.key = id, .value = body, .headers = headers}).message_id(id);
+  return effect;
+}
+
+commit durable_steps::effect_of(const durable_request& asked) {
+  commit effect;
+  effect.trace(tracing::caused_by(asked.lease_));
   return effect;
 }
 
@@ -32,6 +48,7 @@ std::size_t durable_steps::add_answer(commit& effect, const durable_request& to,
   message reply{.key = to.id(), .value = with.body};
   if (with.failed) reply.headers = headers;
   effect.acknowledge(to.lease_);
+  effect.trace(tracing::caused_by(to.lease_));
   // The id of a request may be forgotten before its reply is: then it is done already.
   effect.append(replies, reply).expect_version(0);
   return effect.data_->appends.size() - 1;

@@ -9,6 +9,7 @@
 #include <skald/durable_request.hpp>
 #include <skald/record.hpp>
 #include <skald/topic.hpp>
+#include <skald/tracing.hpp>
 
 namespace skald::detail {
 
@@ -18,7 +19,16 @@ struct durable_steps {
   static std::string replies_topic(std::string_view service) { return std::string(service) + ".replies"; }
   static topic_settings settings_of(const durable_settings& with, topic_index index);
 
-  static commit request(std::string_view topic, std::string_view id, std::string_view body);
+  // A request to store. It owns its bytes, as an operation needs it that outlives its call.
+  struct request {
+    request(std::string_view id, std::string_view body, const ask_options& options);
+    commit to(std::string_view topic) const;
+    std::string id;
+    std::string body;
+    tracing::lineage traced;
+  };
+  // What the work on a request may add to.
+  static commit effect_of(const durable_request& asked);
   // Adds the input and the reply; says which append that is.
   static std::size_t add_answer(commit& effect, const durable_request& to, const durable_answer& with,
                                 std::string_view replies);

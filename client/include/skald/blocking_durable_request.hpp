@@ -40,7 +40,7 @@ class blocking_durable_responder {
         throw;
       }
       try {
-        commit effect;
+        commit effect = traced_effect(asked);
         const durable_reply made = work(std::as_const(asked), effect);
         answer(asked, {made.body, made.failed}, std::move(effect));
       } catch (const std::exception& why) {
@@ -55,6 +55,7 @@ class blocking_durable_responder {
   blocking_durable_responder(blocking_client& broker, blocking_queue requests, std::string replies)
       : broker_(&broker), requests_(std::move(requests)), replies_(std::move(replies)) {}
   durable_request next();
+  static commit traced_effect(const durable_request& of);
 
   blocking_client* broker_ = nullptr;
   blocking_queue requests_;
@@ -68,8 +69,8 @@ class blocking_durable_service {
   blocking_durable_service(blocking_client& broker, std::string_view name);
 
   void create(durable_settings settings = {});
-  durable_reply ask(std::string_view id, std::string_view body, call_options options = {});
-  bool send(std::string_view id, std::string_view body, call_options options = {});
+  durable_reply ask(std::string_view id, std::string_view body, ask_options options = {});
+  bool send(std::string_view id, std::string_view body, ask_options options = {});
   std::optional<durable_reply> find(std::string_view id, call_options options = {});
   blocking_durable_responder serve(std::uint32_t prefetch = 1, call_options options = {});
 

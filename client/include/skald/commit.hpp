@@ -43,6 +43,10 @@ struct commit_data;
 struct durable_steps;
 }  // namespace detail
 
+namespace tracing {
+struct lineage;
+}
+
 class commit {
  public:
   commit();
@@ -72,6 +76,11 @@ class commit {
     detail::commit_data* of_;
     std::size_t index_;
   };
+
+  // Records that are appended or set from here on say so in their headers, unless those say otherwise; see
+  // tracing.hpp. A commit made for a handler of the library does already.
+  void trace(const tracing::lineage& caused_by);
+  const tracing::lineage& traced() const;
 
   // Appends a record; the message is copied. Without a key and a partition it goes to partition 0. Throws
   // skald::error (record_too_large, invalid_request) for a message that no batch can hold.

@@ -22,6 +22,9 @@
 // that key, the only one. So a request is remembered as long as its record is kept, and so is the reply; the
 // two topics have one retention.
 //
+// Request and reply say what they belong to and what caused them; see tracing.hpp. So does what a responder's
+// `effect` appends.
+//
 // For requests that need not survive their caller see service.hpp: those are in memory, and much faster.
 // Threading, errors and cancellation: as the client's, which has to outlive all of this. For programs without
 // an event loop there is blocking_durable_request.hpp.
@@ -69,6 +72,13 @@ struct durable_answer {
   bool failed = false;
 };
 
+struct ask_options {
+  skald::timeout timeout = {};
+  // What the request belongs to, and what caused it; empty: it begins something, under its own id.
+  std::string_view correlation_id = {};
+  std::string_view causation_id = {};
+};
+
 struct durable_settings {
   std::uint32_t partitions = 1;                // of both topics; never to be changed
   std::optional<milliseconds> retention = {};  // of both; absent: for ever
@@ -108,9 +118,9 @@ class durable_service {
   // The stored reply, or else the one that comes: the request is stored unless it is known. An id has 1 to
   // 240 bytes. Fails with deadline_exceeded when there is no reply in time: ask again, with the same id, at
   // any time. Without a timeout it waits without limit.
-  awaitable<durable_reply> ask(std::string_view id, std::string_view body, call_options options = {});
+  awaitable<durable_reply> ask(std::string_view id, std::string_view body, ask_options options = {});
   // Its parts: stores the request, and says whether it was new; and the stored reply, if there is one.
-  awaitable<bool> send(std::string_view id, std::string_view body, call_options options = {});
+  awaitable<bool> send(std::string_view id, std::string_view body, ask_options options = {});
   awaitable<std::optional<durable_reply>> find(std::string_view id, call_options options = {});
 
   // Begins to receive requests, so many at a time. They are worked on one after the other, all within the

@@ -17,3 +17,4 @@
 #include <skald/service.hpp>
 #include <skald/subscription.hpp>
 #include <skald/topic.hpp>
+#include <skald/tracing.hpp>

@@ -1,10 +1,10 @@
 // Rows to units of work, and the broker's refusals to what a relay understands.
 #include <skald/blocking_client.hpp>
+#include <skald/tracing.hpp>
 #include <vector>
 
 #include "skald/outbox/headers.hpp"
 #include "skald/outbox/relay.hpp"
-#include "skald/outbox/transaction.hpp"
 
 namespace skald::outbox {
 
@@ -34,7 +34,9 @@ bool is_temporary(const error& why) {
 
 void append_row(commit& to, const row& each) {
   std::vector<header> headers = decode_headers(each.headers);
-  headers.push_back({.key = message_id_header, .value = each.id});
+  // Not that of a record that was passed on with all its headers.
+  std::erase_if(headers, [](const header& one) { return one.key == tracing::message_id_header; });
+  headers.push_back({.key = tracing::message_id_header, .value = each.id});
   to.append(each.topic, {.key = each.key,
                          .value = each.value,
                          .headers = headers,

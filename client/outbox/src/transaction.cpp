@@ -2,6 +2,7 @@
 
 #include <array>
 #include <random>
+#include <vector>
 
 #include <skald/outbox/headers.hpp>
 
@@ -26,13 +27,6 @@ std::string make_unique_prefix() {
 
 }  // namespace
 
-std::string message_id_of(const record& received) {
-  for (const header& each : received.headers())
-    if (each.key == message_id_header && each.value) return std::string(*each.value);
-  return std::string(received.topic()) + '/' + std::to_string(received.partition().value()) + '/' +
-         std::to_string(received.offset().value());
-}
-
 transaction::transaction(store& in) : store_(in) {
   store_.begin();
 }
@@ -46,7 +40,8 @@ bool transaction::receive(std::string_view consumer, std::string_view message_id
 }
 
 bool transaction::receive(std::string_view consumer, const record& received) {
-  return receive(consumer, message_id_of(received));
+  trace(tracing::caused_by(received));
+  return receive(consumer, tracing::message_id_of(received));
 }
 
 void transaction::publish(std::string_view topic, const message& what, std::string_view id) {
@@ -59,7 +54,9 @@ void transaction::publish(std::string_view topic, const message& what, std::stri
     made = unique_ + std::to_string(count_++);
     id = made;
   }
-  const std::string headers = encode_headers(what.headers);
+  std::vector<header> all(what.headers.begin(), what.headers.end());
+  traced_.add_to(all);
+  const std::string headers = encode_headers(all);
   const auto now = std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
   store_.add({.id = id,
               .topic = topic,

@@ -28,12 +28,6 @@ std::string inbox_topic(std::string_view participant) {
   return std::string(participant) + ".inbox";
 }
 
-std::optional<std::string_view> find_header(const record& in, std::string_view name) {
-  for (const header& one : in.headers())
-    if (one.key == name) return one.value.value_or("");
-  return std::nullopt;
-}
-
 instance instance_of(const record& stored) {
   const std::optional<std::string_view> state = find_header(stored, headers::state);
   if (!state || !stored.key())

@@ -74,7 +74,7 @@ struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
                      std::vector<outgoing>& records);
   commit effects_of(const delivery& input, const transition& made, std::uint64_t version,
                     const std::vector<outgoing>& records) const;
-  void add_effects(commit& changes, const transition& made, std::string_view causation) const;
+  void add_effects(commit& changes, const transition& made) const;
   void remember(const transition& made, std::uint64_t version);
   double random() { return std::uniform_real_distribution<>(0, 1)(generator); }
 
@@ -165,9 +165,9 @@ transition orchestrator::core::move_on(const delivery& input, const known_instan
     const std::string_view wanted = find_header(input, headers::definition).value_or("");
     const auto of = known.newest(wanted);
     if (!of) throw later("saga '" + std::string(wanted) + "' is not registered here");
-    transition made =
-        sagas::start(*of, id, std::string(input.value().value_or("")),
-                     std::string(find_header(input, headers::correlation).value_or("")), at, random());
+    transition made = sagas::start(
+        *of, id, std::string(input.value().value_or("")),
+        std::string(find_header(input, tracing::correlation_id_header).value_or("")), at, random());
     return perform_locals(*of, std::move(made), at, random(), records);
   }
   const event what = event_in(input, kind);
@@ -197,25 +197,19 @@ transition orchestrator::core::move_on(const delivery& input, const known_instan
 commit orchestrator::core::effects_of(const delivery& input, const transition& made, std::uint64_t version,
                                       const std::vector<outgoing>& records) const {
   const instance& next = made.next;
-  const std::string causation(find_header(input, headers::command_id).value_or(next.id));
   const std::string state = encode_state(next);
-  const std::array with{header{headers::state, state}, header{headers::event, made.happened},
-                        header{headers::correlation, next.correlation},
-                        header{headers::causation, causation}};
+  const std::array with{header{headers::state, state}, header{headers::event, made.happened}};
   commit changes;
+  changes.trace({.correlation_id = next.correlation, .causation_id = tracing::message_id_of(input)});
   changes.acknowledge(input);
   changes.append(sagas, {.key = next.id, .value = next.data, .headers = with, .partition = input.partition()})
       .expect_version(version);
-  add_effects(changes, made, causation);
-  const std::array traced{header{headers::correlation, next.correlation},
-                          header{headers::causation, next.id}};
-  for (const outgoing& one : records)
-    changes.append(one.topic, {.key = one.key, .value = one.value, .headers = traced});
+  add_effects(changes, made);
+  for (const outgoing& one : records) changes.append(one.topic, {.key = one.key, .value = one.value});
   return changes;
 }
 
-void orchestrator::core::add_effects(commit& changes, const transition& made,
-                                     std::string_view causation) const {
+void orchestrator::core::add_effects(commit& changes, const transition& made) const {
   const instance& next = made.next;
   // Cancelling comes before setting in a commit, whatever the order here: the last word on each timer counts.
   std::map<std::string, const set_alarm*> timers;
@@ -227,8 +221,7 @@ void orchestrator::core::add_effects(commit& changes, const transition& made,
     std::vector<header> with{{headers::command, sends->type},
                              {headers::command_id, sends->id},
                              {headers::reply_to, inputs},
-                             {headers::correlation, next.correlation},
-                             {headers::causation, causation}};
+                             {tracing::message_id_header, sends->id}};
     if (sends->id.find("/undo") != std::string::npos)
       with.push_back({headers::compensates, sends->compensates});
     changes.append(commands_topic(sends->participant),
@@ -241,8 +234,7 @@ void orchestrator::core::add_effects(commit& changes, const transition& made,
       continue;
     }
     const std::string number = std::to_string(sets->number);
-    const std::array with{header{headers::kind, "timer"}, header{headers::timer, number},
-                          header{headers::correlation, next.correlation}};
+    const std::array with{header{headers::kind, "timer"}, header{headers::timer, number}};
     changes.set_timer(timer, sets->after, inputs, {.key = next.id, .value = step, .headers = with});
   }
 }
@@ -324,8 +316,10 @@ asio::awaitable<void> orchestrator::create(saga_topics settings) {
 void orchestrator::add_start(commit& within, std::string_view saga, std::string_view id,
                              const std::string& data, std::string_view correlation) const {
   check_id(id);
-  const std::array with{header{headers::kind, "start"}, header{headers::definition, saga},
-                        header{headers::correlation, correlation.empty() ? id : correlation}};
+  std::vector<header> with{{headers::kind, "start"}, {headers::definition, saga}};
+  const bool begins = within.traced().correlation_id.empty();
+  if (!correlation.empty() || begins)
+    with.push_back({tracing::correlation_id_header, correlation.empty() ? id : correlation});
   const std::string once = "start/" + std::string(id);
   within.append(core_->inputs, {.key = id, .value = data, .headers = with}).message_id(once);
 }

@@ -28,7 +28,7 @@ struct command {
         type(find_header(from, headers::command).value_or("")),
         id(find_header(from, headers::command_id).value_or("")),
         reply_to(find_header(from, headers::reply_to).value_or("")),
-        correlation(find_header(from, headers::correlation).value_or("")),
+        cause(tracing::caused_by(from)),
         compensates(find_header(from, headers::compensates)),
         body(from.value().value_or("")) {
     if (type.empty() || id.empty() || reply_to.empty())
@@ -38,18 +38,15 @@ struct command {
   std::string_view type;
   std::string_view id;
   std::string_view reply_to;
-  std::string_view correlation;
+  tracing::lineage cause;
   std::optional<std::string_view> compensates;
   std::string_view body;
 };
 
 // The headers of an answer, in the inbox and on its way.
 std::vector<header> headers_of(const command& to, const answer& with) {
-  std::vector<header> made{{headers::kind, "reply"},
-                           {headers::command_id, to.id},
-                           {headers::reply, with.type},
-                           {headers::correlation, to.correlation},
-                           {headers::causation, to.id}};
+  std::vector<header> made{
+      {headers::kind, "reply"}, {headers::command_id, to.id}, {headers::reply, with.type}};
   if (with.is_failed) made.push_back({headers::failed, "1"});
   return made;
 }
@@ -106,6 +103,7 @@ asio::awaitable<bool> participant::core::try_once(const delivery& input) {
 asio::awaitable<commit> participant::core::work(const delivery& input, const command& what) {
   const std::string id(what.id);
   commit effect;
+  effect.trace(what.cause);
   const auto known = co_await detail::read_newest(broker, inbox, id, input.partition());
   if (known) {
     const answer stored = answer_in(known->newest);
@@ -128,7 +126,8 @@ asio::awaitable<commit> participant::core::work(const delivery& input, const com
   if (happened) {
     const auto found = handlers.find(what.type);
     if (found == handlers.end()) throw std::runtime_error("no handler for '" + std::string(what.type) + "'");
-    handling within(what.saga, what.id, what.correlation, input.attempt());
+    handling within(what.saga, what.id, what.cause.correlation_id, input.attempt());
+    within.effect.trace(what.cause);
     with = found->second(what.body, within);
     // What has not happened has no effects.
     if (!with.is_failed) effect = std::move(within.effect);

@@ -134,6 +134,33 @@ TEST_CASE_FIXTURE(durable_fixture,
   CHECK_FALSE(responder.receive_for(300ms));
 }
 
+TEST_CASE_FIXTURE(durable_fixture, "request, reply and work say what they belong to and what caused them") {
+  const responding on(address, [&](const durable_request& asked, commit& effect) {
+    effect.append("ledger", {.value = asked.id()});
+    return durable_reply("done");
+  });
+  const auto ids = [&](const char* topic, const char* key) {
+    std::vector<std::string> found;
+    for (const std::uint32_t partition : {0u, 1u})
+      for (const record& one : broker.fetch(topic, partition_id(partition), offset(0)))
+        if (one.key() == key)
+          for (const auto name :
+               {tracing::message_id_header, tracing::correlation_id_header, tracing::causation_id_header})
+            found.emplace_back(tracing::find_header(one, name).value_or("-"));
+    return found;
+  };
+  prices.ask("first", "tea");
+  CHECK(ids("price.requests", "first") == std::vector<std::string>{"price.requests/first", "first", "-"});
+  CHECK(ids("price.replies", "first") == std::vector<std::string>{"-", "first", "price.requests/first"});
+  const skald::records ledger = broker.fetch("ledger", partition_id(0), offset(0));
+  CHECK(tracing::caused_by(*ledger.begin()).correlation_id == "first");
+  CHECK(tracing::find_header(*ledger.begin(), tracing::causation_id_header) == "price.requests/first");
+  prices.ask("second", "ink", {.correlation_id = "order-42", .causation_id = "a"});
+  CHECK(ids("price.requests", "second") ==
+        std::vector<std::string>{"price.requests/second", "order-42", "a"});
+  CHECK(ids("price.replies", "second") == std::vector<std::string>{"-", "order-42", "price.requests/second"});
+}
+
 TEST_CASE_FIXTURE(durable_fixture, "both sides as coroutines of one program") {
   asio::io_context io;
   client to(io.get_executor(), {.address = address});

@@ -60,7 +60,7 @@ TEST_SUITE("outbox publisher") {
         }
         CHECK(!each.value());
         CHECK(each.time() == timestamp(5'000ms));
-        CHECK(outbox::message_id_of(each) == "id 1");
+        CHECK(tracing::message_id_of(each) == "id 1");
         CHECK((*each.headers().begin()).key == "trace");
       }
   }
@@ -71,8 +71,29 @@ TEST_SUITE("outbox publisher") {
     broker->publish("t", {.value = "y"});
     std::vector<std::string> ids;
     for (const record& each : broker->fetch("t", partition_id(0), offset(0)))
-      ids.push_back(outbox::message_id_of(each));
+      ids.push_back(tracing::message_id_of(each));
     CHECK(ids == std::vector<std::string>{"t/0/0", "t/0/1"});
+  }
+
+  TEST_CASE_FIXTURE(scene, "what a transaction publishes says which record it received") {
+    broker->create_topic("in");
+    broker->create_topic("out");
+    const std::array begun{header{tracing::correlation_id_header, "order-42"}};
+    broker->publish("in", {.value = "x", .headers = begun});
+    const record cause = *broker->fetch("in", partition_id(0), offset(0)).begin();
+    {
+      transaction change(*store);
+      REQUIRE(change.receive("me", cause));
+      // With all the headers of what it passes on, among them an id, which is another record's.
+      const std::array passed_on{header{tracing::message_id_header, "another"}};
+      change.publish("out", {.value = "y", .headers = passed_on}, "mine");
+      change.commit();
+    }
+    relay(*store, outbox::to_broker(*broker)).run_once();
+    const record effect = *broker->fetch("out", partition_id(0), offset(0)).begin();
+    CHECK(tracing::message_id_of(effect) == "mine");
+    CHECK(tracing::find_header(effect, tracing::correlation_id_header) == "order-42");
+    CHECK(tracing::find_header(effect, tracing::causation_id_header) == "in/0/0");
   }
 
   TEST_CASE_FIXTURE(scene, "what was published before is a duplicate") {

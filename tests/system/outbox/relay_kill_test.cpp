@@ -41,7 +41,7 @@ contents read_all(blocking_client& broker, const std::string& topic) {
       const records some = broker.fetch(topic, each.partition, at);
       for (const record& one : some) {
         ++result.records;
-        ++result.ids[outbox::message_id_of(one)];
+        ++result.ids[tracing::message_id_of(one)];
         result.numbers[std::string(one.key().value_or(""))].push_back(std::stoi(std::string(*one.value())));
       }
       at = some.end_offset();

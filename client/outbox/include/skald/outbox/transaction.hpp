@@ -16,18 +16,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <skald/outbox/store.hpp>
 #include <skald/record.hpp>
+#include <skald/tracing.hpp>
 
 namespace skald::outbox {
-
-// The header that a relay adds to every record: its message id.
-inline constexpr std::string_view message_id_header = "skald-message-id";
-
-// What a received record is known by, wherever it is received and however often: the message id that a relay
-// published it with, or else its topic, partition and offset.
-std::string message_id_of(const record& received);
 
 class transaction {
  public:
@@ -41,12 +36,15 @@ class transaction {
   // False: the consumer has handled the message in an earlier transaction. Consumers are names, so that
   // several may handle the same message.
   [[nodiscard]] bool receive(std::string_view consumer, std::string_view message_id);
+  // By its tracing::message_id_of(). What is published from here on says that this record is its cause.
   [[nodiscard]] bool receive(std::string_view consumer, const record& received);
 
   // Puts a record into the outbox. Of one key, records are published in the order in which their transactions
   // committed, and within one in the order of these calls. The time of the record is now, unless it says
   // otherwise. An id of the caller's choice, at most 240 bytes, makes the topic drop another record with it.
   void publish(std::string_view topic, const message& what, std::string_view id = {});
+  // What is published from here on says so in its headers, unless these say otherwise; see tracing.hpp.
+  void trace(tracing::lineage caused_by) { traced_ = std::move(caused_by); }
 
   // Throws database_error. Nothing has happened then, except with database_problem::unknown_outcome.
   void commit();
@@ -56,6 +54,7 @@ class transaction {
   bool open_ = true;
   std::string unique_;  // made when first needed
   std::uint32_t count_ = 0;
+  tracing::lineage traced_;
 };
 
 }  // namespace skald::outbox

@@ -18,16 +18,17 @@
 // topic), and, of a compensation, skald-compensates (the id of the command that it undoes; empty when that
 // was never sent). Its inbox NAME.inbox, with an index of keys, has the answer to each command under its id.
 //
-// correlation-id and causation-id go with every record: what it belongs to, and the command or saga that
-// caused it. All topics of one orchestrator and its participants have equally many partitions.
+// correlation-id and causation-id go with every record (see tracing.hpp): what the saga belongs to, by
+// default its own id, and the record that caused this one. A command's message-id is its id. All topics of
+// one orchestrator and its participants have equally many partitions.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include <skald/record.hpp>
 #include <skald/saga/instance.hpp>
+#include <skald/tracing.hpp>
 
 namespace skald::sagas {
 
@@ -53,12 +54,9 @@ inline constexpr std::string_view reply_to = "skald-reply-to";
 inline constexpr std::string_view reply = "skald-reply";
 inline constexpr std::string_view failed = "skald-failed";
 inline constexpr std::string_view timer = "skald-timer";
-inline constexpr std::string_view correlation = "correlation-id";
-inline constexpr std::string_view causation = "causation-id";
 }  // namespace headers
 
-// Absent: the record has no such header.
-std::optional<std::string_view> find_header(const record& in, std::string_view name);
+using tracing::find_header;
 
 // A record of NAME.sagas as what it is. Throws skald::error (invalid_request) for one that is none.
 instance instance_of(const record& stored);

@@ -76,7 +76,7 @@ class orchestrator {
   awaitable<void> create(saga_topics settings = {});
 
   // Starts a saga, unless one of that id has been started. The id has 1 to 80 bytes, and no '/'. False: it
-  // has.
+  // has. Without a correlation id it takes that of the unit of work, or else its own id.
   template <encodable Data>
   awaitable<bool> start(std::string_view saga, std::string_view id, const Data& data,
                         std::string_view correlation = {}) {
