@@ -43,6 +43,7 @@ void add_queue_command(CLI::App& app, const global_options& globals, action& cho
 void add_dead_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_timer_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_saga_command(CLI::App& app, const global_options& globals, action& chosen);
+void add_trace_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_status_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_ping_command(CLI::App& app, const global_options& globals, action& chosen);
 

@@ -136,6 +136,7 @@ exit_code run(int argc, char** argv) {
   add_group_command(app, globals, chosen);
   add_timer_command(app, globals, chosen);
   add_saga_command(app, globals, chosen);
+  add_trace_command(app, globals, chosen);
   add_status_command(app, globals, chosen);
   add_ping_command(app, globals, chosen);
 

@@ -143,7 +143,8 @@ exit_code order_one(blocking_client& broker, const global_options& globals, cons
   const std::string word(sagas::to_string(what));
   if (const std::string why = sagas::why_not(of.state, what); !why.empty())
     throw command_error(exit_code::failed, "saga '" + printable(id) + "': cannot " + word + ": " + why);
-  const std::array with{header{sagas::headers::kind, "order"}};
+  const std::array with{header{sagas::headers::kind, "order"},
+                        header{tracing::correlation_id_header, of.state.correlation}};
   broker.publish(sagas::inputs_topic(of.orchestrator), {.key = id, .value = word, .headers = with});
   const auto deadline = std::chrono::steady_clock::now() + globals.timeout;
   std::optional<found_saga> now = of;

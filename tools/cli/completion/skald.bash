@@ -51,7 +51,7 @@ _skald() {
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
         --backoff-max | --dead-letter | --delay | --at | --ttl | --timer | --cleanup | --compact-after | \
-        --keep-tombstones | --orchestrator | --state | --older-than)
+        --keep-tombstones | --orchestrator | --state | --older-than | --since)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -95,7 +95,7 @@ _skald() {
       --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
       --delay | --at | --ttl | --timer | --compact-after | --keep-tombstones | \
-      --orchestrator | --older-than)
+      --orchestrator | --older-than | --since)
       return
       ;;
   esac
@@ -122,6 +122,7 @@ _skald() {
       saga:list) options+=' --orchestrator --state --older-than' ;;
       saga:show) options+=' --orchestrator --diagram' ;;
       saga:*) options+=' --orchestrator' ;;
+      trace:) options+=' --topic --since' ;;
       topic:delete | group:delete) options+=' -y --yes' ;;
       group:list) options+=' --names' ;;
       group:reset) options+=' --to --topic --execute' ;;
@@ -139,7 +140,7 @@ _skald() {
 
   case $command:$subcommand:$arguments in
     ::0)
-      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer saga request serve service status ping' -- "$current"))
+      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer saga trace request serve service status ping' -- "$current"))
       ;;
     group::0) COMPREPLY=($(compgen -W 'list describe reset delete' -- "$current")) ;;
     group:describe:0 | group:reset:0 | group:delete:0)
