@@ -28,8 +28,14 @@ class timed_store final : public skald::outbox::store {
   void begin() override { of_.begin(); }
   void commit() override { of_.commit(); }
   void rollback() noexcept override { of_.rollback(); }
+  void begin_part() override { of_.begin_part(); }
+  void keep_part() override { of_.keep_part(); }
+  void undo_part() override { of_.undo_part(); }
   void add(const skald::outbox::new_row& what) override { of_.add(what); }
   bool receive(std::string_view consumer, std::string_view id) override { return of_.receive(consumer, id); }
+  bool has_received(std::string_view consumer, std::string_view id) override {
+    return of_.has_received(consumer, id);
+  }
   std::vector<skald::outbox::row> unsent(std::uint32_t rows, std::uint64_t bytes) override {
     const auto begin = clock_type::now();
     auto result = of_.unsent(rows, bytes);

@@ -31,8 +31,21 @@ transaction::transaction(store& in) : store_(in) {
   store_.begin();
 }
 
+transaction::transaction(store& in, part) : store_(in), is_part_(true) {
+  store_.begin_part();
+}
+
 transaction::~transaction() {
-  if (open_) store_.rollback();
+  if (!open_) return;
+  if (!is_part_) {
+    store_.rollback();
+    return;
+  }
+  try {
+    store_.undo_part();
+  } catch (const database_error&) {  // NOLINT(bugprone-empty-catch)
+    // The whole is gone already, and says so when it is committed.
+  }
 }
 
 bool transaction::receive(std::string_view consumer, std::string_view message_id) {
@@ -42,6 +55,10 @@ bool transaction::receive(std::string_view consumer, std::string_view message_id
 bool transaction::receive(std::string_view consumer, const record& received) {
   trace(tracing::caused_by(received));
   return receive(consumer, tracing::message_id_of(received));
+}
+
+bool transaction::has_received(std::string_view consumer, std::string_view message_id) {
+  return store_.has_received(consumer, message_id);
 }
 
 void transaction::publish(std::string_view topic, const message& what, std::string_view id) {
@@ -68,7 +85,7 @@ void transaction::publish(std::string_view topic, const message& what, std::stri
 }
 
 void transaction::commit() {
-  store_.commit();
+  is_part_ ? store_.keep_part() : store_.commit();
   open_ = false;
 }
 

@@ -17,7 +17,7 @@ projector::projector(blocking_client& broker, std::filesystem::path file,
     : broker_(broker), file_(std::move(file)), topic_(definition.topic), connection_(file_) {
   connection_.begin();
   try {
-    outbox::detail::execute(connection_.connection(), checkpoint_schema);
+    outbox::execute_sqlite(connection_.connection(), checkpoint_schema);
     model_ = definition.make(connection_.connection());
     connection_.commit();
   } catch (...) {
@@ -28,7 +28,7 @@ projector::projector(blocking_client& broker, std::filesystem::path file,
 }
 
 void projector::load_checkpoint() {
-  outbox::detail::statement select;
+  outbox::sqlite_statement select;
   select.on(connection_.connection(), "SELECT partition, next_offset FROM skald_checkpoint");
   const std::lock_guard lock(mutex_);
   applied_.clear();

@@ -8,8 +8,8 @@
 #include <optional>
 #include <skald/outbox/sqlite_store.hpp>
 
-#include "client/outbox/sqlite/src/statement.hpp"
 #include "skald/eventsourcing/projection.hpp"
+#include "skald/outbox/sqlite_statement.hpp"
 
 namespace skald::eventsourcing::detail {
 
@@ -40,7 +40,7 @@ class projector {
   std::string topic_;
   outbox::sqlite_store connection_;  // for how it opens, begins, commits and rolls back
   std::unique_ptr<read_model> model_;
-  outbox::detail::statement save_;
+  outbox::sqlite_statement save_;
   std::optional<blocking_subscription> subscription_;
   mutable std::mutex mutex_;  // guards the checkpoint
   checkpoint applied_;

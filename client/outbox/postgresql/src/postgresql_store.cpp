@@ -133,6 +133,18 @@ void postgresql_store::rollback() noexcept {
   PQclear(PQexec(impl_->connection, "ROLLBACK"));
 }
 
+void postgresql_store::begin_part() {
+  impl_->execute("SAVEPOINT skald_part");
+}
+
+void postgresql_store::keep_part() {
+  impl_->execute("RELEASE SAVEPOINT skald_part");
+}
+
+void postgresql_store::undo_part() {
+  impl_->execute("ROLLBACK TO SAVEPOINT skald_part; RELEASE SAVEPOINT skald_part");
+}
+
 void postgresql_store::add(const new_row& what) {
   query insert(impl_->connection,
                "INSERT INTO skald_outbox (id, topic, key, value, headers, partition, time_ms) "
@@ -151,6 +163,14 @@ bool postgresql_store::receive(std::string_view consumer, std::string_view messa
              .text(message_id)
              .run()
              .changed() == 1;
+}
+
+bool postgresql_store::has_received(std::string_view consumer, std::string_view message_id) {
+  return query(impl_->connection, "SELECT 1 FROM skald_inbox WHERE consumer = $1 AND id = $2")
+             .text(consumer)
+             .text(message_id)
+             .run()
+             .rows() == 1;
 }
 
 std::vector<row> postgresql_store::unsent(std::uint32_t rows_max, std::uint64_t bytes_max) {

@@ -2,7 +2,7 @@
 
 #include <thread>
 
-#include "client/outbox/sqlite/src/statement.hpp"
+#include "skald/outbox/sqlite_statement.hpp"
 
 namespace skald::outbox {
 
@@ -76,7 +76,8 @@ struct sqlite_store::impl {
 
   sqlite3* connection;
   bool owned;
-  detail::statement begin, commit, add, receive, unsent, remove, park, parked, retry, clean, statistics;
+  sqlite_statement begin, commit, begin_part, keep_part, undo_part;
+  sqlite_statement add, receive, has_received, unsent, remove, park, parked, retry, clean, statistics;
 };
 
 sqlite_store::sqlite_store(sqlite3* connection) : impl_(std::make_unique<impl>(connection, false)) {}
@@ -86,9 +87,9 @@ sqlite_store::sqlite_store(const std::filesystem::path& file) {
   const int result =
       sqlite3_open_v2(file.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   impl_ = std::make_unique<impl>(opened, true);
-  if (result != SQLITE_OK) detail::throw_sqlite_error(opened, "open " + file.string());
+  if (result != SQLITE_OK) throw_sqlite_error(opened, "open " + file.string());
   sqlite3_busy_handler(opened, wait_while_busy, nullptr);
-  detail::execute(opened, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+  execute_sqlite(opened, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
 }
 
 sqlite_store::~sqlite_store() = default;
@@ -98,7 +99,7 @@ sqlite3* sqlite_store::connection() const {
 }
 
 void sqlite_store::create_tables() {
-  detail::execute(impl_->connection, schema);
+  execute_sqlite(impl_->connection, schema);
 }
 
 void sqlite_store::begin() {
@@ -113,6 +114,23 @@ void sqlite_store::commit() {
 void sqlite_store::rollback() noexcept {
   // Some failures have rolled back already, which makes this one fail, rightly.
   sqlite3_exec(impl_->connection, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void sqlite_store::begin_part() {
+  // Outside of a transaction a savepoint would begin one, which keeping the part would commit.
+  if (sqlite3_get_autocommit(impl_->connection) != 0)
+    throw database_error(database_problem::other, std::to_string(SQLITE_ABORT_ROLLBACK),
+                         "SQLite: the transaction was rolled back by an earlier failure, or none is open");
+  impl_->begin_part.on(impl_->connection, "SAVEPOINT skald_part").run();
+}
+
+void sqlite_store::keep_part() {
+  impl_->keep_part.on(impl_->connection, "RELEASE skald_part").run();
+}
+
+void sqlite_store::undo_part() {
+  impl_->undo_part.on(impl_->connection, "ROLLBACK TO skald_part").run();
+  keep_part();
 }
 
 void sqlite_store::add(const new_row& what) {
@@ -138,6 +156,16 @@ bool sqlite_store::receive(std::string_view consumer, std::string_view message_i
       .bind(3, now_ms())
       .run();
   return sqlite3_changes(impl_->connection) == 1;
+}
+
+bool sqlite_store::has_received(std::string_view consumer, std::string_view message_id) {
+  auto& select =
+      impl_->has_received.on(impl_->connection, "SELECT 1 FROM skald_inbox WHERE consumer = ?1 AND id = ?2")
+          .bind_text(1, consumer)
+          .bind_text(2, message_id);
+  const bool found = select.step();
+  select.reset();
+  return found;
 }
 
 std::vector<row> sqlite_store::unsent(std::uint32_t rows_max, std::uint64_t bytes_max) {

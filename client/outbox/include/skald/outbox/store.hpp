@@ -70,10 +70,16 @@ class store {
   virtual void begin() = 0;
   virtual void commit() = 0;
   virtual void rollback() noexcept = 0;
+  // A part of the transaction that is open, which can be undone alone: a savepoint. Parts nest.
+  virtual void begin_part() = 0;
+  virtual void keep_part() = 0;
+  virtual void undo_part() = 0;
   // Within the transaction that the connection has open, whoever opened it.
   virtual void add(const new_row& what) = 0;
   // Notes that the consumer handles this message. False: it is noted already.
   virtual bool receive(std::string_view consumer, std::string_view message_id) = 0;
+  // Whether that is noted.
+  virtual bool has_received(std::string_view consumer, std::string_view message_id) = 0;
 
   // ---- the relay's; each is a transaction of its own ----
 

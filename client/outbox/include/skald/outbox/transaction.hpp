@@ -28,6 +28,10 @@ class transaction {
  public:
   // Begins. Of SQLite with BEGIN IMMEDIATE: it waits here for other writers, never in between.
   explicit transaction(store& in);
+  // A part of the transaction that is open there, whoever opened it: what it does can be undone alone, and is
+  // durable with the whole.
+  struct part {};
+  transaction(store& in, part);
   // Rolls back what was not committed.
   ~transaction();
   transaction(const transaction&) = delete;
@@ -38,6 +42,8 @@ class transaction {
   [[nodiscard]] bool receive(std::string_view consumer, std::string_view message_id);
   // By its tracing::message_id_of(). What is published from here on says that this record is its cause.
   [[nodiscard]] bool receive(std::string_view consumer, const record& received);
+  // Whether it has, in an earlier transaction or in this one; notes nothing.
+  bool has_received(std::string_view consumer, std::string_view message_id);
 
   // Puts a record into the outbox. Of one key, records are published in the order in which their transactions
   // committed, and within one in the order of these calls. The time of the record is now, unless it says
@@ -51,6 +57,7 @@ class transaction {
 
  private:
   store& store_;
+  bool is_part_ = false;
   bool open_ = true;
   std::string unique_;  // made when first needed
   std::uint32_t count_ = 0;

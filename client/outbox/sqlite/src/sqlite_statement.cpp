@@ -1,13 +1,18 @@
-#include "client/outbox/sqlite/src/statement.hpp"
+#include "skald/outbox/sqlite_statement.hpp"
 
 #include <skald/outbox/database_error.hpp>
 
-namespace skald::outbox::detail {
+namespace skald::outbox {
 
 namespace {
 
 void check(sqlite3* connection, int result, std::string_view doing) {
   if (result != SQLITE_OK) throw_sqlite_error(connection, doing);
+}
+
+// A null pointer would be bound as NULL, which an empty value is not.
+const char* not_null(std::string_view value) {
+  return value.data() == nullptr ? "" : value.data();
 }
 
 }  // namespace
@@ -23,15 +28,15 @@ void throw_sqlite_error(sqlite3* connection, std::string_view doing) {
                            std::to_string(code) + ")");
 }
 
-void execute(sqlite3* connection, const char* sql) {
+void execute_sqlite(sqlite3* connection, const char* sql) {
   check(connection, sqlite3_exec(connection, sql, nullptr, nullptr, nullptr), sql);
 }
 
-statement::~statement() {
+sqlite_statement::~sqlite_statement() {
   sqlite3_finalize(prepared_);
 }
 
-statement& statement::on(sqlite3* connection, const char* sql) {
+sqlite_statement& sqlite_statement::on(sqlite3* connection, const char* sql) {
   if (prepared_ == nullptr) {
     connection_ = connection;
     check(connection, sqlite3_prepare_v3(connection, sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared_, nullptr),
@@ -40,28 +45,27 @@ statement& statement::on(sqlite3* connection, const char* sql) {
   return *this;
 }
 
-statement& statement::bind(int at, std::int64_t value) {
+sqlite_statement& sqlite_statement::bind(int at, std::int64_t value) {
   check(connection_, sqlite3_bind_int64(prepared_, at, value), "bind");
   return *this;
 }
 
-statement& statement::bind_text(int at, std::string_view value) {
+sqlite_statement& sqlite_statement::bind_text(int at, std::string_view value) {
   check(connection_,
-        sqlite3_bind_text64(prepared_, at, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8), "bind");
+        sqlite3_bind_text64(prepared_, at, not_null(value), value.size(), SQLITE_STATIC, SQLITE_UTF8),
+        "bind");
   return *this;
 }
 
-statement& statement::bind_blob(int at, std::optional<std::string_view> value) {
-  // A null pointer would be bound as NULL, which an empty value is not.
-  const char* data = value && value->data() == nullptr ? "" : value.value_or("").data();
+sqlite_statement& sqlite_statement::bind_blob(int at, std::optional<std::string_view> value) {
   check(connection_,
-        value ? sqlite3_bind_blob64(prepared_, at, data, value->size(), SQLITE_STATIC)
+        value ? sqlite3_bind_blob64(prepared_, at, not_null(*value), value->size(), SQLITE_STATIC)
               : sqlite3_bind_null(prepared_, at),
         "bind");
   return *this;
 }
 
-bool statement::step() {
+bool sqlite_statement::step() {
   const int result = sqlite3_step(prepared_);
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) {
@@ -76,28 +80,28 @@ bool statement::step() {
   }
 }
 
-void statement::reset() {
+void sqlite_statement::reset() {
   sqlite3_reset(prepared_);
 }
 
-std::int64_t statement::integer(int at) const {
+std::int64_t sqlite_statement::integer(int at) const {
   return sqlite3_column_int64(prepared_, at);
 }
 
-bool statement::is_null(int at) const {
+bool sqlite_statement::is_null(int at) const {
   return sqlite3_column_type(prepared_, at) == SQLITE_NULL;
 }
 
-std::string statement::bytes(int at) const {
+std::string sqlite_statement::bytes(int at) const {
   const void* data = sqlite3_column_blob(prepared_, at);
   const int size = sqlite3_column_bytes(prepared_, at);
   return data == nullptr ? std::string()
                          : std::string(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
-std::optional<std::string> statement::optional_bytes(int at) const {
+std::optional<std::string> sqlite_statement::optional_bytes(int at) const {
   if (is_null(at)) return std::nullopt;
   return bytes(at);
 }
 
-}  // namespace skald::outbox::detail
+}  // namespace skald::outbox
