@@ -4,6 +4,12 @@
 
 namespace skald::sagas {
 
+namespace {
+
+constexpr std::size_t id_bytes_max = 80;  // of the 240 that a timer's name may have
+
+}  // namespace
+
 std::string sagas_topic(std::string_view orchestrator) {
   return std::string(orchestrator) + ".sagas";
 }
@@ -38,6 +44,24 @@ instance instance_of(const record& stored) {
 
 std::string_view event_of(const record& stored) {
   return find_header(stored, headers::event).value_or("");
+}
+
+void check_saga_id(std::string_view id) {
+  if (id.empty() || id.size() > id_bytes_max || id.find('/') != std::string_view::npos)
+    throw error(errc::invalid_request,
+                "the id of a saga has 1 to 80 bytes, and no '/': '" + std::string(id) + "'");
+}
+
+std::vector<header> start_headers(std::string_view saga, std::string_view id, std::string_view correlation,
+                                  bool is_traced) {
+  std::vector<header> made{{headers::kind, "start"}, {headers::definition, saga}};
+  if (!correlation.empty() || !is_traced)
+    made.push_back({tracing::correlation_id_header, correlation.empty() ? id : correlation});
+  return made;
+}
+
+std::string start_message_id(std::string_view id) {
+  return "start/" + std::string(id);
 }
 
 std::string timer_owner(std::string_view orchestrator, std::string_view saga_id) {

@@ -1,5 +1,6 @@
 #include "skald/saga/orchestrator.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <map>
@@ -18,16 +19,12 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t id_bytes_max = 80;  // of the 240 that a timer's name may have
-
-void check_id(std::string_view id) {
-  if (id.empty() || id.size() > id_bytes_max || id.find('/') != std::string_view::npos)
-    throw error(errc::invalid_request,
-                "the id of a saga has 1 to 80 bytes, and no '/': '" + std::string(id) + "'");
-}
-
 timestamp now() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+tracing::lineage cause_of(const transition& made, const record& input) {
+  return {.correlation_id = made.next.correlation, .causation_id = tracing::message_id_of(input)};
 }
 
 // What an input says. Throws what is no event.
@@ -70,8 +67,14 @@ struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
   asio::awaitable<void> handle(const delivery& input);
   asio::awaitable<bool> try_once(const delivery& input, const std::string& id);
   asio::awaitable<known_instance> load(const std::string& id, partition_id in);
-  transition move_on(const delivery& input, const known_instance& from, const std::string& id,
-                     std::vector<outgoing>& records);
+  // What an input makes of an instance, before its local steps have run, and by which definition.
+  struct decided {
+    transition made;
+    std::shared_ptr<const definition> of;
+  };
+  decided decide(const delivery& input, const known_instance& from, const std::string& id, timestamp at);
+  asio::awaitable<void> run_locals(const delivery& input, decided& next, timestamp at,
+                                   std::vector<outgoing>& records);
   commit effects_of(const delivery& input, const transition& made, std::uint64_t version,
                     const std::vector<outgoing>& records) const;
   void add_effects(commit& changes, const transition& made) const;
@@ -87,6 +90,7 @@ struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
   std::shared_ptr<detail::work_loop> loop;
   orchestrator_metrics counts;
   std::function<void(const instance&, std::string_view)> observer;
+  local_runner runs_locals;
   std::unordered_map<std::string, known_instance> cache;  // never trusted: the version is expected
   std::minstd_rand generator{std::random_device{}()};
 };
@@ -105,11 +109,14 @@ asio::awaitable<void> orchestrator::core::handle(const delivery& input) {
 
 // False: the instance is another by now; look again.
 asio::awaitable<bool> orchestrator::core::try_once(const delivery& input, const std::string& id) {
-  check_id(id);
+  check_saga_id(id);
   const bool cached = cache.contains(id);
   const known_instance from = co_await load(id, input.partition());
+  const timestamp at = now();
+  decided next = decide(input, from, id, at);
   std::vector<outgoing> records;
-  const transition made = move_on(input, from, id, records);
+  co_await run_locals(input, next, at, records);
+  const transition& made = next.made;
   if (!made.changed && cached) {
     // Old news to what is remembered here may be news to what another has made of it since.
     cache.erase(id);
@@ -156,40 +163,54 @@ asio::awaitable<orchestrator::core::known_instance> orchestrator::core::load(con
   co_return made;
 }
 
-transition orchestrator::core::move_on(const delivery& input, const known_instance& from,
-                                       const std::string& id, std::vector<outgoing>& records) {
+orchestrator::core::decided orchestrator::core::decide(const delivery& input, const known_instance& from,
+                                                       const std::string& id, timestamp at) {
   const std::string_view kind = find_header(input, headers::kind).value_or("");
-  const timestamp at = now();
   if (kind == "start") {
-    if (from.version > 0) return {from.state, {}, {}, false};
+    if (from.version > 0) return {{from.state, {}, {}, false}, nullptr};
     const std::string_view wanted = find_header(input, headers::definition).value_or("");
     const auto of = known.newest(wanted);
     if (!of) throw later("saga '" + std::string(wanted) + "' is not registered here");
-    transition made = sagas::start(
-        *of, id, std::string(input.value().value_or("")),
-        std::string(find_header(input, tracing::correlation_id_header).value_or("")), at, random());
-    return perform_locals(*of, std::move(made), at, random(), records);
+    return {sagas::start(*of, id, std::string(input.value().value_or("")),
+                         std::string(find_header(input, tracing::correlation_id_header).value_or("")), at,
+                         random()),
+            of};
   }
   const event what = event_in(input, kind);
-  if (from.version == 0 || is_final(from.state.phase)) return {from.state, {}, {}, false};
+  if (from.version == 0 || is_final(from.state.phase)) return {{from.state, {}, {}, false}, nullptr};
   instance state = from.state;
   const auto of = known.for_instance(state.definition, state.version);
   if (!of) {
     std::string why = "saga '" + state.definition + "' version " + std::to_string(state.version.number) +
                       " is not registered with its orchestrator";
     if (input.attempt() <= options.unknown_version_attempts) throw later(why);
-    return park(std::move(state), std::move(why), at);
+    return {park(std::move(state), std::move(why), at), nullptr};
   }
   migrate(*of, state, at);
   const bool taken_over = state.version != from.state.version;
-  transition made =
-      perform_locals(*of, advance(*of, std::move(state), what, at, random()), at, random(), records);
+  transition made = advance(*of, std::move(state), what, at, random());
   if (taken_over) {
     const std::string by = "taken over by version " + std::to_string(of->version.number);
     made.happened = made.changed ? by + "; " + made.happened : by;
     made.changed = true;
   }
-  return made;
+  return {std::move(made), of};
+}
+
+asio::awaitable<void> orchestrator::core::run_locals(const delivery& input, decided& next, timestamp at,
+                                                     std::vector<outgoing>& records) {
+  const auto is_local = [](const sagas::effect& one) { return std::holds_alternative<run_local>(one); };
+  if (std::ranges::none_of(next.made.effects, is_local)) co_return;
+  const double by_chance = random();
+  const std::function<void()> work = [&] {
+    next.made = perform_locals(*next.of, std::move(next.made), at, by_chance, records);
+  };
+  if (!runs_locals) {
+    work();
+    co_return;
+  }
+  const tracing::lineage cause = cause_of(next.made, input);
+  co_await runs_locals(cause, work);
 }
 
 // ---- one commit ------------------------------------------------------------------------------------------
@@ -200,7 +221,7 @@ commit orchestrator::core::effects_of(const delivery& input, const transition& m
   const std::string state = encode_state(next);
   const std::array with{header{headers::state, state}, header{headers::event, made.happened}};
   commit changes;
-  changes.trace({.correlation_id = next.correlation, .causation_id = tracing::message_id_of(input)});
+  changes.trace(cause_of(made, input));
   changes.acknowledge(input);
   changes.append(sagas, {.key = next.id, .value = next.data, .headers = with, .partition = input.partition()})
       .expect_version(version);
@@ -315,13 +336,10 @@ asio::awaitable<void> orchestrator::create(saga_topics settings) {
 
 void orchestrator::add_start(commit& within, std::string_view saga, std::string_view id,
                              const std::string& data, std::string_view correlation) const {
-  check_id(id);
-  std::vector<header> with{{headers::kind, "start"}, {headers::definition, saga}};
-  const bool begins = within.traced().correlation_id.empty();
-  if (!correlation.empty() || begins)
-    with.push_back({tracing::correlation_id_header, correlation.empty() ? id : correlation});
-  const std::string once = "start/" + std::string(id);
-  within.append(core_->inputs, {.key = id, .value = data, .headers = with}).message_id(once);
+  check_saga_id(id);
+  const std::vector<header> with =
+      start_headers(saga, id, correlation, !within.traced().correlation_id.empty());
+  within.append(core_->inputs, {.key = id, .value = data, .headers = with}).message_id(start_message_id(id));
 }
 
 asio::awaitable<bool> orchestrator::start_bytes(std::string saga, std::string id, std::string data,
@@ -345,6 +363,10 @@ void orchestrator::close() {
 
 orchestrator_metrics orchestrator::metrics() const {
   return core_->counts;
+}
+
+void orchestrator::run_locals_by(local_runner runner) {
+  core_->runs_locals = std::move(runner);
 }
 
 void orchestrator::on_transition(std::function<void(const instance&, std::string_view)> observer) {

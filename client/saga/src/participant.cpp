@@ -4,11 +4,14 @@
 #include <stdexcept>
 
 #include <skald/saga/messages.hpp>
+#include "client/saga/src/command.hpp"
 #include "client/saga/src/work_loop.hpp"
 
 namespace skald::sagas {
 
 namespace asio = boost::asio;
+
+using detail::command;
 
 namespace {
 
@@ -19,36 +22,6 @@ answer answer_in(const record& stored) {
   return {find_header(stored, headers::failed).has_value(),
           std::string(find_header(stored, headers::reply).value_or("")),
           std::string(stored.value().value_or(""))};
-}
-
-// A command as it came; views into the delivery.
-struct command {
-  explicit command(const delivery& from)
-      : saga(from.key().value_or("")),
-        type(find_header(from, headers::command).value_or("")),
-        id(find_header(from, headers::command_id).value_or("")),
-        reply_to(find_header(from, headers::reply_to).value_or("")),
-        cause(tracing::caused_by(from)),
-        compensates(find_header(from, headers::compensates)),
-        body(from.value().value_or("")) {
-    if (type.empty() || id.empty() || reply_to.empty())
-      throw error(errc::invalid_request, "it is no command of a saga");
-  }
-  std::string_view saga;
-  std::string_view type;
-  std::string_view id;
-  std::string_view reply_to;
-  tracing::lineage cause;
-  std::optional<std::string_view> compensates;
-  std::string_view body;
-};
-
-// The headers of an answer, in the inbox and on its way.
-std::vector<header> headers_of(const command& to, const answer& with) {
-  std::vector<header> made{
-      {headers::kind, "reply"}, {headers::command_id, to.id}, {headers::reply, with.type}};
-  if (with.is_failed) made.push_back({headers::failed, "1"});
-  return made;
 }
 
 }  // namespace

@@ -51,6 +51,7 @@ class transaction {
   void publish(std::string_view topic, const message& what, std::string_view id = {});
   // What is published from here on says so in its headers, unless these say otherwise; see tracing.hpp.
   void trace(tracing::lineage caused_by) { traced_ = std::move(caused_by); }
+  const tracing::lineage& traced() const { return traced_; }
 
   // Throws database_error. Nothing has happened then, except with database_problem::unknown_outcome.
   void commit();

@@ -25,6 +25,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <skald/record.hpp>
 #include <skald/saga/instance.hpp>
@@ -62,6 +63,13 @@ using tracing::find_header;
 instance instance_of(const record& stored);
 // What has happened to the instance with this record, in words.
 std::string_view event_of(const record& stored);
+// Throws skald::error (invalid_request) unless it has 1 to 80 bytes, and no '/'.
+void check_saga_id(std::string_view id);
+// The headers of a start, views into the arguments; and its message id, by which there is one for each saga.
+// Without a correlation id it belongs to what the unit of work belongs to, or else to itself.
+std::vector<header> start_headers(std::string_view saga, std::string_view id, std::string_view correlation,
+                                  bool is_traced);
+std::string start_message_id(std::string_view id);
 // The owner of the timers that an instance waits for.
 std::string timer_owner(std::string_view orchestrator, std::string_view saga_id);
 

@@ -30,6 +30,7 @@
 #include <skald/saga/codec.hpp>
 #include <skald/saga/definition.hpp>
 #include <skald/saga/instance.hpp>
+#include <skald/tracing.hpp>
 
 namespace skald::sagas {
 
@@ -58,6 +59,12 @@ struct orchestrator_metrics {
   std::uint64_t parked = 0;      // sagas that came to be parked
   std::uint64_t ended = 0;       // sagas that became final
 };
+
+// Calls `work`, once, on whichever thread, and completes when what that has done is durable; throws when it
+// is not. What is published meanwhile has that cause. It is called for many sagas at a time; its arguments
+// live until it completes.
+using local_runner = std::function<boost::asio::awaitable<void>(const tracing::lineage& cause,
+                                                                const std::function<void()>& work)>;
 
 class orchestrator {
  public:
@@ -99,6 +106,10 @@ class orchestrator {
   awaitable<void> run();
   // run() ends when what it has begun has ended. Idempotent.
   void close();
+
+  // Local steps are run by this, before the transition is stored: in a database, say, in one transaction with
+  // those of other sagas (saga/outbox.hpp). By default they just run. Before run().
+  void run_locals_by(local_runner runner);
 
   orchestrator_metrics metrics() const;
   // Called after each transition that has been stored, with what has happened; it must not throw.
