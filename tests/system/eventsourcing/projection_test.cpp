@@ -97,6 +97,34 @@ TEST_SUITE("projection") {
     check_all(counts);
   }
 
+  TEST_CASE_FIXTURE(scene, "it follows a pattern of topics, and those that come later") {
+    const auto say = [&](const char* topic, const char* key, const char* number) {
+      broker->publish(topic, {.key = key, .value = number});
+    };
+    projection_definition all = counting();
+    all.topic = "shop.*";
+    broker->create_topic("shop.customers", {.partitions = 2});
+    say("shop.customers", "ann", "0");
+    {
+      projection counts(*broker, models, all);
+      catch_up(counts);
+      CHECK(counts.statistics().applied == 1);
+      broker->create_topic("shop.orders");
+      say("shop.orders", "one", "0");
+      catch_up(counts);
+      CHECK(counts.statistics().applied == 2);
+    }
+    say("shop.customers", "ann", "1");
+    say("shop.orders", "one", "1");
+    projection counts(*broker, models, all);
+    CHECK(counts.lag() == 2);
+    catch_up(counts);
+    CHECK(counts.statistics().applied == 2);
+    const model_reader reader(counts.read_model_file().string());
+    CHECK(reader.records() == 4);
+    CHECK(reader.repeated() == 0);
+  }
+
   TEST_CASE_FIXTURE(scene, "a model that fails in the middle is rolled back with its checkpoint") {
     publish(100);
     std::atomic<int> left = 0;

@@ -6,15 +6,18 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <skald/outbox/sqlite_statement.hpp>
 #include <skald/outbox/sqlite_store.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "skald/eventsourcing/projection.hpp"
-#include "skald/outbox/sqlite_statement.hpp"
 
 namespace skald::eventsourcing::detail {
 
-// By partition, the offset that comes next.
-using checkpoint = std::map<partition_id, offset>;
+// By topic and partition, the offset that comes next.
+using checkpoint = std::map<std::pair<std::string, partition_id>, offset>;
 
 // How many records there are from one to the other.
 std::uint64_t records_between(const checkpoint& from, const checkpoint& to);
@@ -32,12 +35,14 @@ class projector {
 
  private:
   void open_subscription();
+  // Those that are followed and there.
+  std::vector<std::string> topics() const;
   void apply(const records& some);
   void load_checkpoint();
 
   blocking_client& broker_;
   std::filesystem::path file_;
-  std::string topic_;
+  std::string topic_;                // or a pattern
   outbox::sqlite_store connection_;  // for how it opens, begins, commits and rolls back
   std::unique_ptr<read_model> model_;
   outbox::sqlite_statement save_;

@@ -1,4 +1,4 @@
-// A read model in SQLite that follows a topic, each record exactly once.
+// A read model in SQLite that follows a topic, or several, each record exactly once.
 //
 //   class order_history final : public skald::eventsourcing::read_model {
 //    public:
@@ -49,8 +49,10 @@ class read_model {
 };
 
 struct projection_definition {
-  std::string name;   // of its files
-  std::string topic;  // of which all partitions are read
+  std::string name;  // of its files
+  // Of which all partitions are read; or a pattern, `shop.*`, whose topics join by themselves. Records of one
+  // partition come in order; what one topic says may come before what another has said earlier.
+  std::string topic;
   // Called once for each connection, within a transaction; the connection outlives the model.
   std::function<std::unique_ptr<read_model>(sqlite3*)> make;
 };
