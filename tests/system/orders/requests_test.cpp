@@ -32,6 +32,7 @@ constexpr wrong_request wrong_requests[] = {
     {"orders.create", R"({"amount": 1})", 400, "'customer' is missing"},
     {"orders.create", R"({"order": "one", "customer": "ann", "amount": 2})", 409,
      "there is another order 'one'"},
+    {"history.get", "{}", 400, "'customer' is missing"},
     {"orders.get", R"({"order": "none"})", 404, "there is no order 'none'"},
     {"orders.cancel", R"({"order": "none"})", 404, "there is no order 'none'"},
     {"orders.cancel", R"({"order": "refused"})", 409, "order 'refused' is REJECTED: only a confirmed one"},
@@ -75,13 +76,15 @@ TEST_SUITE("sample requests") {
   }
 
   TEST_CASE("the programs explain themselves") {
-    for (const char* program : {CUSTOMER_SERVICE, ORDER_SERVICE}) {
+    for (const char* program : {CUSTOMER_SERVICE, ORDER_SERVICE, HISTORY_SERVICE}) {
       const process_result help = run_process(program, {"--help"});
       CHECK(help.exit_code == 0);
       CHECK(help.output.find("--data-dir DIR") != std::string::npos);
       const process_result wrong = run_process(program, {});
       CHECK(wrong.exit_code != 0);
       CHECK(wrong.errors.find("--data-dir is required") != std::string::npos);
+    }
+    for (const char* program : {CUSTOMER_SERVICE, ORDER_SERVICE}) {
       const process_result style = run_process(program, {"--data-dir", "/tmp", "--style", "jazz"});
       CHECK(style.exit_code != 0);
       CHECK(style.errors.find("--style") != std::string::npos);

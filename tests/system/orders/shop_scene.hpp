@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <signal.h>
 
 #include <array>
 #include <boost/json.hpp>
@@ -32,8 +33,8 @@ struct shop_answer {
 
 class shop_scene {
  public:
-  enum class service : std::uint8_t { customers, orders };
-  static constexpr std::array all_services{service::customers, service::orders};
+  enum class service : std::uint8_t { customers, orders, history };
+  static constexpr std::array all_services{service::customers, service::orders, service::history};
 
   // Starts all of it.
   explicit shop_scene(std::vector<std::string> more_of_orders = {})
@@ -46,8 +47,19 @@ class shop_scene {
     std::vector<std::string> arguments{"--broker", server.address(), "--data-dir", data().string()};
     if (which == service::orders)
       arguments.insert(arguments.end(), more_of_orders_.begin(), more_of_orders_.end());
-    const char* const program = which == service::customers ? CUSTOMER_SERVICE : ORDER_SERVICE;
+    static constexpr std::array programs{CUSTOMER_SERVICE, ORDER_SERVICE, HISTORY_SERVICE};
+    const char* const program = programs.at(static_cast<std::size_t>(which));
     processes_[which] = std::make_unique<child_process>(program, arguments);
+  }
+  // SIGKILL, and starts it again.
+  void kill(service which) {
+    process(which).send_signal(SIGKILL);
+    process(which).wait();
+    start(which);
+  }
+  void kill_broker() {
+    server.kill();
+    server.start();
   }
   child_process& process(service which) { return *processes_.at(which); }
   std::filesystem::path data() const { return directory.path() / "shop"; }
@@ -81,6 +93,19 @@ class shop_scene {
   }
   shop_answer customer(const std::string& id) {
     return ask("customers.get", json::serialize(json::value{{"customer", id}}));
+  }
+  shop_answer history(const std::string& customer) {
+    return ask("history.get", json::serialize(json::value{{"customer", customer}}));
+  }
+  // The states in the history of a customer, one behind the other.
+  std::string states_in_history(const std::string& customer) {
+    const shop_answer found = history(customer);
+    std::string states;
+    if (found.refused == 0)
+      for (const json::value& one : found.body.at("orders").as_array())
+        states +=
+            std::string(one.at("order").as_string()) + " " + std::string(one.at("state").as_string()) + ";";
+    return states;
   }
   std::string state_of(const std::string& id) { return order(id).text("state"); }
   bool becomes_state(const std::string& id, const std::string& state) {

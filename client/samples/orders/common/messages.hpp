@@ -15,7 +15,7 @@ namespace shop {
 // ---- events of the customer service, by customer
 // -----------------------------------------------------------
 
-inline constexpr std::string_view customer_events = "customer-events";
+inline constexpr std::string_view customer_events = "shop.customers";
 
 struct customer_created {
   static constexpr std::string_view type = "customer-created";
@@ -28,7 +28,7 @@ BOOST_DESCRIBE_STRUCT(customer_created, (), (customer, name, limit))
 // ---- events of the order service, by order
 // -----------------------------------------------------------------
 
-inline constexpr std::string_view order_events = "order-events";
+inline constexpr std::string_view order_events = "shop.orders";
 
 struct order_created {
   static constexpr std::string_view type = "order-created";

@@ -37,6 +37,8 @@ json::value create(orders& all, const request& asked, transaction& change) {
   const order wanted{.id = asked.optional_text("order").value_or(new_id()),
                      .customer = asked.text("customer"),
                      .amount = asked.amount("amount")};
+  change.trace(
+      {.correlation_id = wanted.id, .causation_id = {}});  // all that becomes of it: `skald trace ORDER`
   if (all.place(wanted, change)) {
     begin_create_order(wanted, change);
     return to_json(wanted);
@@ -51,6 +53,7 @@ json::value create(orders& all, const request& asked, transaction& change) {
 json::value cancel(orders& all, const request& asked, transaction& change) {
   order one = find(all, asked);
   if (one.state == order_state::cancelled) return to_json(one);
+  change.trace({.correlation_id = one.id, .causation_id = {}});
   if (!all.cancel(one.id, change))
     refuse(conflict, "order '" + one.id + "' is " + one.state + ": only a confirmed one can be cancelled");
   begin_cancel_order(one, change);

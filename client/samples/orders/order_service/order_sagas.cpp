@@ -76,8 +76,7 @@ void begin_create_order(const order& placed, skald::outbox::transaction& change)
 }
 
 void begin_cancel_order(const order& cancelled, skald::outbox::transaction& change) {
-  sagas::start(change, orchestrator_name, "cancel-order", cancelled.id + ".cancel", progress_of(cancelled),
-               cancelled.id);
+  sagas::start(change, orchestrator_name, "cancel-order", cancelled.id + ".cancel", progress_of(cancelled));
 }
 
 }  // namespace shop

@@ -1,5 +1,5 @@
 // Orders. One is PENDING until the customer service has been asked for credit, then CREDIT_CONFIRMED or
-// REJECTED, for good; a confirmed one may be CANCELLED. Each change is an event of `order-events`.
+// REJECTED, for good; a confirmed one may be CANCELLED. Each change is an event of `shop.orders`.
 //
 // Threading: all of it within transactions of the connection.
 #pragma once
