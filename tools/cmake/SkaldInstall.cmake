@@ -67,7 +67,7 @@ set(skald_installed)
 set(SKALD_DEFAULT_COMPONENTS)
 set(SKALD_COMPONENTS)
 set(SKALD_COMPONENT_DEPENDENCIES)
-foreach(component IN ITEMS client broker resilience saga outbox saga_outbox outbox_sqlite outbox_postgresql
+foreach(component IN ITEMS client broker resilience saga choreography outbox saga_outbox outbox_sqlite outbox_postgresql
                    eventsourcing eventsourcing_sqlite)
   if(TARGET skald_${component})
     skald_collect_links(${component} skald_${component})
