@@ -67,8 +67,8 @@ set(skald_installed)
 set(SKALD_DEFAULT_COMPONENTS)
 set(SKALD_COMPONENTS)
 set(SKALD_COMPONENT_DEPENDENCIES)
-foreach(component IN ITEMS client broker resilience saga choreography outbox saga_outbox outbox_sqlite outbox_postgresql
-                   eventsourcing eventsourcing_sqlite)
+foreach(component IN ITEMS client broker resilience saga choreography health outbox saga_outbox outbox_sqlite
+                   outbox_postgresql eventsourcing eventsourcing_sqlite)
   if(TARGET skald_${component})
     skald_collect_links(${component} skald_${component})
     get_property(libraries GLOBAL PROPERTY SKALD_LIBRARIES_${component})
