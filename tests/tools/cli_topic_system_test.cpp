@@ -107,9 +107,9 @@ std::string completions(const std::string& words) {
 TEST_CASE("bash completes commands, options, values and the broker's topics") {
   create_topic("completed.one");
   create_topic("completed.two");
-  CHECK(
-      completions("''") ==
-      "topic pub sub queue dead group get events keys timer saga trace request serve service status ping\n");
+  CHECK(completions("''") ==
+        "topic pub sub queue dead group get events keys timer saga trace request serve service doctor status "
+        "ping\n");
   CHECK(completions("to") == "topic\n");
   CHECK(completions("topic de") == "describe delete\n");
   CHECK(completions("service s") == "stats\n");

@@ -69,6 +69,8 @@ TEST_CASE("every mistake on the command line is named, with exit code 2") {
       {{"status", "--output", "yaml"}, "--output: 'yaml' is none of text, json; "},
       {{"status", "--timeout", "soon"}, "--timeout: duration 'soon'"},
       {{"status", "--timeout", "0"}, "--timeout: it must be more than 0; "},
+      {{"doctor", "--patience", "long"}, "--patience: duration 'long'"},
+      {{"doctor", "--metrics", "--forget", "a/b"}, "; see skald doctor --help"},
       {{"ping", "--count", "0"}, "--count: 0 is out of range; it must be from 1 to 4294967295; "},
       {{"-b", "no port:x", "status"}, "no port:x"},
   };
@@ -101,6 +103,7 @@ TEST_CASE("--help and --version stand alone, without a broker") {
                                  {"service", "ping", "--help"},
                                  {"service", "stats", "--help"},
                                  {"service", "watch", "--help"},
+                                 {"doctor", "--help"},
                                  {"status", "--help"},
                                  {"ping", "--help"}}) {
     const process_result ended = run_process(SKALD_PROGRAM, given);
@@ -115,6 +118,7 @@ TEST_CASE("--help and --version stand alone, without a broker") {
 TEST_CASE("without a broker every command exits with 3 and says how to start one") {
   // Port 1 needs privileges that no broker has.
   for (const arguments& command : {arguments{"status"},
+                                   {"doctor"},
                                    {"ping"},
                                    {"topic", "list"},
                                    {"topic", "create", "a"},

@@ -44,6 +44,7 @@ void add_dead_command(CLI::App& app, const global_options& globals, action& chos
 void add_timer_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_saga_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_trace_command(CLI::App& app, const global_options& globals, action& chosen);
+void add_doctor_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_status_command(CLI::App& app, const global_options& globals, action& chosen);
 void add_ping_command(CLI::App& app, const global_options& globals, action& chosen);
 

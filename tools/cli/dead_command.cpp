@@ -13,8 +13,6 @@
 namespace skald::cli {
 namespace {
 
-// The queue of a dead-letter topic in which letters that were dealt with are settled.
-constexpr std::string_view dead_queue = "dead";
 constexpr std::size_t records_per_request = 1'000;
 
 struct dead_options {
@@ -45,23 +43,6 @@ place parse_place(const std::string& text) {
     throw command_error(exit_code::usage,
                         "'" + text + "' is not a place; write PARTITION/OFFSET, as dead list does");
   }
-}
-
-// Visits the dead letters of the queue that have not been dealt with; other queues may share the topic.
-void for_each_dead(blocking_client& broker, const queue_target& target,
-                   const std::function<bool(const peeked_record&)>& visit) {
-  const queue_info queue =
-      about_queue(target, [&] { return broker.describe_queue(target.topic, target.queue); });
-  if (queue.dead == 0) return;
-  const queue_target letters{queue.dead_letter, std::string(dead_queue)};
-  about_queue(letters, [&] {
-    for_each_unsettled(broker, letters, [&](const peeked_record& one) {
-      if (header_of(one.record, "skald-dead-queue") != target.queue ||
-          header_of(one.record, "skald-dead-topic") != target.topic)
-        return true;
-      return visit(one);
-    });
-  });
 }
 
 exit_code list(const global_options& globals, const dead_options& options) {

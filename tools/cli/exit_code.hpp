@@ -14,6 +14,7 @@ enum class exit_code : int {
   cannot_connect = 3,   // no broker answered at the address
   partial_publish = 4,  // some records were acknowledged, then something failed
   timed_out = 5,        // --timeout passed
+  stuck = 6,            // skald doctor has found something
   interrupted = 130,    // SIGINT, as shells report it
   terminated = 143,     // SIGTERM, likewise
   broken_pipe = 141,    // the reader of standard output went away; says nothing

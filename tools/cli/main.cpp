@@ -34,6 +34,7 @@ Exit status:
   3    no connection: no broker answered at the address
   4    partly published: some records were acknowledged, then something failed
   5    timed out: the broker was reached, but an answer took longer than --timeout
+  6    stuck: skald doctor has found something that does not go on by itself
   130  interrupted (SIGINT)
   141  the reader of the output went away, as in `skald sub orders | head`
   143  terminated (SIGTERM))";
@@ -137,6 +138,7 @@ exit_code run(int argc, char** argv) {
   add_timer_command(app, globals, chosen);
   add_saga_command(app, globals, chosen);
   add_trace_command(app, globals, chosen);
+  add_doctor_command(app, globals, chosen);
   add_status_command(app, globals, chosen);
   add_ping_command(app, globals, chosen);
 

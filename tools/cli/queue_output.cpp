@@ -33,6 +33,22 @@ void for_each_unsettled(blocking_client& broker, const queue_target& target,
   }
 }
 
+void for_each_dead(blocking_client& broker, const queue_target& target,
+                   const std::function<bool(const peeked_record&)>& visit) {
+  const queue_info queue =
+      about_queue(target, [&] { return broker.describe_queue(target.topic, target.queue); });
+  if (queue.dead == 0) return;
+  const queue_target letters{queue.dead_letter, std::string(dead_queue)};
+  about_queue(letters, [&] {
+    for_each_unsettled(broker, letters, [&](const peeked_record& one) {
+      if (header_of(one.record, "skald-dead-queue") != target.queue ||
+          header_of(one.record, "skald-dead-topic") != target.topic)
+        return true;
+      return visit(one);
+    });
+  });
+}
+
 std::string to_json_line(const std::string& topic, const peeked_record& shown) {
   output_record record;
   record.partition = shown.record.partition();

@@ -36,6 +36,14 @@ auto about_queue(const queue_target& target, Work work) {
 void for_each_unsettled(blocking_client& broker, const queue_target& target,
                         const std::function<bool(const peeked_record&)>& visit);
 
+// The queue of a dead-letter topic in which letters that were dealt with are settled.
+inline constexpr std::string_view dead_queue = "dead";
+
+// Likewise with the dead letters of the queue that have not been dealt with; other queues may share the
+// topic.
+void for_each_dead(blocking_client& broker, const queue_target& target,
+                   const std::function<bool(const peeked_record&)>& visit);
+
 // The record as an object, as `skald sub --format json` writes it, with what the queue knows of it.
 std::string to_json_line(const std::string& topic, const peeked_record& shown);
 // A key or value for a table.

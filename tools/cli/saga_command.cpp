@@ -12,6 +12,7 @@
 #include "tools/cli/command.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/quantity.hpp"
+#include "tools/cli/saga_source.hpp"
 #include "tools/cli/saga_text.hpp"
 #include "tools/cli/table.hpp"
 #include "tools/cli/text_encoding.hpp"
@@ -33,31 +34,12 @@ struct saga_options {
 // ---- finding ---------------------------------------------------------------------------------------------
 
 std::vector<std::string> orchestrators(blocking_client& broker, const saga_options& options) {
-  if (!options.orchestrator.empty()) return {options.orchestrator};
-  constexpr std::string_view suffix = ".sagas";
-  std::vector<std::string> names;
-  for (const topic_info& one : broker.list_topics())
-    if (one.settings.index == topic_index::key && one.name.ends_with(suffix))
-      names.push_back(one.name.substr(0, one.name.size() - suffix.size()));
-  return names;
-}
-
-std::optional<found_saga> newest(blocking_client& broker, const std::string& orchestrator,
-                                 const std::string& id) {
-  const std::string topic = sagas::sagas_topic(orchestrator);
-  try {
-    const key_records found = broker.read_key(topic, id, {.latest = true});
-    for (const record& one : found.records)
-      return found_saga{orchestrator, found.version, sagas::instance_of(one)};
-  } catch (const error& why) {
-    if (why.code() != errc::unknown_key) throw about(topic, why);
-  }
-  return std::nullopt;
+  return options.orchestrator.empty() ? list_orchestrators(broker) : std::vector{options.orchestrator};
 }
 
 found_saga find(blocking_client& broker, const saga_options& options, const std::string& id) {
   for (const std::string& one : orchestrators(broker, options))
-    if (std::optional<found_saga> found = newest(broker, one, id)) return *std::move(found);
+    if (std::optional<found_saga> found = find_saga(broker, one, id)) return *std::move(found);
   throw command_error(
       exit_code::failed,
       "saga '" + printable(id) + "': there is none" +
@@ -79,13 +61,10 @@ exit_code list(const global_options& globals, const saga_options& options) {
   blocking_client broker = connect(globals);
   const timestamp now = broker.status().now;
   std::vector<found_saga> all;
-  for (const std::string& orchestrator : orchestrators(broker, options)) {
-    const std::string topic = sagas::sagas_topic(orchestrator);
-    const std::vector<key_info> keys = about_topic(topic, [&] { return broker.list_keys(topic); });
-    for (const key_info& key : keys)
-      if (std::optional<found_saga> found = newest(broker, orchestrator, key.key))
-        if (is_wanted(options, found->state, now)) all.push_back(*std::move(found));
-  }
+  for (const std::string& orchestrator : orchestrators(broker, options))
+    for_each_saga(broker, orchestrator, [&](found_saga found) {
+      if (is_wanted(options, found.state, now)) all.push_back(std::move(found));
+    });
   std::ranges::stable_sort(all, {}, [](const found_saga& one) { return one.state.started; });
   if (globals.json) {
     json::array array;
@@ -154,7 +133,7 @@ exit_code order_one(blocking_client& broker, const global_options& globals, cons
                                                     "orchestrator has carried it out yet: is '" +
                                                     of.orchestrator + "' running?");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    now = newest(broker, of.orchestrator, id);
+    now = find_saga(broker, of.orchestrator, id);
   }
   if (!globals.quiet && now)
     print(printable(id) + " is " + std::string(sagas::to_string(now->state.phase)) + "\n");

@@ -51,7 +51,8 @@ _skald() {
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
         --backoff-max | --dead-letter | --delay | --at | --ttl | --timer | --cleanup | --compact-after | \
-        --keep-tombstones | --orchestrator | --state | --older-than | --since)
+        --keep-tombstones | --orchestrator | --state | --older-than | --since | --patience | \
+        --min-free | --expect | --forget)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -86,6 +87,7 @@ _skald() {
       COMPREPLY=($(compgen -W 'running compensating parked completed compensated aborted unfinished' -- "$current"))
       return
       ;;
+    --expect) COMPREPLY=($(compgen -W "$(_skald_services "${broker[@]}")" -- "$current")); return ;;
     --cleanup) COMPREPLY=($(compgen -W 'delete compact' -- "$current")); return ;;
     --format) COMPREPLY=($(compgen -W 'text json raw' -- "$current")); return ;;
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
@@ -95,7 +97,7 @@ _skald() {
       --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
       --delay | --at | --ttl | --timer | --compact-after | --keep-tombstones | \
-      --orchestrator | --older-than | --since)
+      --orchestrator | --older-than | --since | --patience | --min-free | --forget)
       return
       ;;
   esac
@@ -106,6 +108,7 @@ _skald() {
       :) options+=' --version' ;;
       pub:) options+=" $pub_options" ;;
       sub:) options+=" $sub_options" ;;
+      doctor:) options+=' --patience --min-free --expect --metrics --forget' ;;
       ping: | service:ping) options+=' --count' ;;
       topic:create) options+=" $setting_options --if-absent --index" ;;
       get:) options+=' --format' ;;
@@ -140,7 +143,7 @@ _skald() {
 
   case $command:$subcommand:$arguments in
     ::0)
-      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer saga trace request serve service status ping' -- "$current"))
+      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer saga trace request serve service doctor status ping' -- "$current"))
       ;;
     group::0) COMPREPLY=($(compgen -W 'list describe reset delete' -- "$current")) ;;
     group:describe:0 | group:reset:0 | group:delete:0)
