@@ -45,6 +45,7 @@ std::string place(const sagas::instance& of) {
     if (one.progress == progress::done || one.progress == progress::skipped ||
         one.progress == progress::undone || one.progress == progress::kept)
       continue;
+    if (one.outcome) continue;
     if (one.progress == progress::failed && of.phase == sagas::phase::compensating) continue;
     text += (text.empty() ? "" : ",") + one.name;
   }

@@ -17,16 +17,25 @@ constexpr std::size_t name_bytes_max = 60;
               "saga '" + what.name + "' version " + std::to_string(what.version.number) + ": " + why);
 }
 
-void check_name(const definition& of, const std::string& name) {
-  if (name.empty() || name.size() > name_bytes_max || name.find_first_of("/#") != std::string::npos)
-    refuse(of, "a name has 1 to 60 bytes, without / and #: '" + name + "'");
+// Why it is no name; empty: it is one.
+std::string why_no_name(const std::string& name) {
+  if (!name.empty() && name.size() <= name_bytes_max && name.find_first_of("/#") == std::string::npos)
+    return {};
+  return "a name has 1 to 60 bytes, without / and #: '" + name + "'";
 }
 
-void check_action(const definition& of, const step& at, const action& does) {
+std::string why_no_action(const step& at, const action& does) {
   if (!does.is_local() && (does.participant.empty() || does.command.empty() || !does.make))
-    refuse(of, "step '" + at.name + "' has nothing to do: give it local() or call()");
+    return "step '" + at.name + "' has nothing to do: give it local() or call()";
   if (does.retry.max_attempts == 0 || does.timeout <= milliseconds(0))
-    refuse(of, "step '" + at.name + "' needs at least one attempt, and time for it");
+    return "step '" + at.name + "' needs at least one attempt, and time for it";
+  return {};
+}
+
+std::string why_no_step(const step& at) {
+  if (std::string why = why_no_name(at.name); !why.empty()) return why;
+  if (std::string why = why_no_action(at, at.act); !why.empty()) return why;
+  return at.undo ? why_no_action(at, *at.undo) : std::string();
 }
 
 std::string quoted(const std::string& text) {
@@ -43,17 +52,17 @@ const step* definition::find(std::string_view step_name) const {
 }
 
 void definition::check() const {
-  check_name(*this, name);
+  if (const std::string why = why_no_name(name); !why.empty()) refuse(*this, why);
+  if (script && steps.empty()) return;
+  if (script) refuse(*this, "it is a coroutine, and has steps of its own, too");
   if (steps.empty()) refuse(*this, "there are no steps");
   if (steps.front().beside) refuse(*this, "the first step has none to be beside of");
   std::set<std::string_view> names;
   std::size_t pivots = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const step& at = steps[i];
-    check_name(*this, at.name);
     if (!names.insert(at.name).second) refuse(*this, "two steps are called '" + at.name + "'");
-    check_action(*this, at, at.act);
-    if (at.undo) check_action(*this, at, *at.undo);
+    if (const std::string why = why_no_step(at); !why.empty()) refuse(*this, why);
     if (!at.pivot) continue;
     if (++pivots > 1) refuse(*this, "there is one pivot at most");
     if (at.beside || (i + 1 < steps.size() && steps[i + 1].beside))
@@ -61,9 +70,19 @@ void definition::check() const {
   }
 }
 
+void detail::check_step(const step& what) {
+  if (const std::string why = why_no_step(what); !why.empty()) throw error(errc::invalid_settings, why);
+}
+
 std::string to_mermaid(const definition& of) {
   std::string made =
       "flowchart TD\n  begin([" + quoted(of.name + " v" + std::to_string(of.version.number)) + "])\n";
+  if (of.script) {
+    made += "  code[" + quoted("a coroutine") + "]\n  begin --> code\n";
+    for (std::size_t i = 0; i < of.participants.size(); ++i)
+      made += "  code <-.-> p" + std::to_string(i) + "[" + quoted(of.participants[i]) + "]\n";
+    return made + "  code --> completed([completed])\n  code -.-> compensated([compensated])\n";
+  }
   const auto node = [](std::size_t i) { return "s" + std::to_string(i); };
   std::vector<std::string> before{"begin"};
   std::vector<std::string> stage;
@@ -128,11 +147,13 @@ std::vector<std::shared_ptr<const definition>> registry::all() const {
 
 std::vector<std::string> registry::participants() const {
   std::set<std::string> names;
-  for (const auto& one : all())
+  for (const auto& one : all()) {
+    names.insert(one->participants.begin(), one->participants.end());
     for (const step& at : one->steps) {
       if (!at.act.is_local()) names.insert(at.act.participant);
       if (at.undo && !at.undo->is_local()) names.insert(at.undo->participant);
     }
+  }
   return {names.begin(), names.end()};
 }
 

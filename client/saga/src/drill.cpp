@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <skald/saga/testing.hpp>
+#include "client/saga/src/engine_run.hpp"
 
 namespace skald::sagas {
 
@@ -32,8 +33,15 @@ constexpr std::size_t events_max = 10'000;
 
 class rehearsal {
  public:
-  rehearsal(const definition& of, const std::map<std::string, replied>& replies, std::string step, harm what)
-      : of_(with_harm(of, step, what)), replies_(replies), play_(of_), step_(std::move(step)), harm_(what) {}
+  // `last` is the name of the last step that there is when nothing goes wrong.
+  rehearsal(const definition& of, std::string last, const std::map<std::string, replied>& replies,
+            std::string step, harm what)
+      : step_(std::move(step)),
+        harm_(what),
+        last_(std::move(last)),
+        of_(with_harm(of)),
+        replies_(replies),
+        play_(of_) {}
 
   drill_run run(const std::string& data) {
     play_.start_with(data);
@@ -59,33 +67,40 @@ class rehearsal {
   bool is_harmed(std::string_view step) const { return step == step_; }
   // The harm that makes a saga turn around, so that there is something to undo.
   bool fails_at_the_end(std::string_view step) const {
-    return harm_ == harm::undo_fails && step == of_.steps.back().name && !is_harmed(step);
+    return harm_ == harm::undo_fails && step == last_ && !is_harmed(step);
   }
 
   // Local steps are harmed in the definition, and tell what has taken effect.
-  definition with_harm(definition of, const std::string& step, harm what) {
-    for (sagas::step& at : of.steps) {
-      wrap(at.act, at.name, false, at.name == step, what,
-           what == harm::undo_fails && at.name == of.steps.back().name && at.name != step);
-      if (at.undo) wrap(*at.undo, at.name, true, at.name == step, what, false);
-    }
+  definition with_harm(definition of) {
+    for (sagas::step& at : of.steps) wrap(at);
+    if (of.script)
+      of.script = [this, inner = of.script](const instance& is) {
+        unrolled made = inner(is);
+        for (sagas::step& at : made.steps) wrap(at);
+        return made;
+      };
     return of;
   }
-  void wrap(action& does, const std::string& name, bool undo, bool harmed, harm what, bool last) {
+  void wrap(sagas::step& at) {
+    wrap(at.act, at.name, false);
+    if (at.undo) wrap(*at.undo, at.name, true);
+  }
+  void wrap(action& does, const std::string& name, bool undo) {
     if (!does.is_local()) return;
-    does.local = [this, work = does.local, name, undo, harmed, what, last](std::string& data,
-                                                                           local_step& at) {
-      if (last || (harmed && !undo && what == harm::failed)) throw step_failed("the drill says so");
-      if (harmed && undo && what == harm::undo_fails) throw step_failed("the drill says so");
-      if (harmed && !undo && what == harm::command_lost) throw std::runtime_error("the drill says so");
-      if (what == harm::twice) {  // a crash before the commit: its records and data are lost
+    does.local = [this, work = does.local, name, undo](std::string& data, local_step& at) {
+      const bool act_harmed = is_harmed(name) && !undo;
+      if ((!undo && fails_at_the_end(name)) || (act_harmed && harm_ == harm::failed))
+        throw step_failed("the drill says so");
+      if (is_harmed(name) && undo && harm_ == harm::undo_fails) throw step_failed("the drill says so");
+      if (act_harmed && harm_ == harm::command_lost) throw std::runtime_error("the drill says so");
+      if (harm_ == harm::twice) {  // a crash before the commit: its records and data are lost
         std::string lost = data;
         local_step first(at.saga_id(), at.step(), at.attempt());
         work(lost, first);
       }
       work(data, at);
       record(undo, name);
-      if (harmed && !undo && what == harm::reply_lost) throw std::runtime_error("the drill says so");
+      if (act_harmed && harm_ == harm::reply_lost) throw std::runtime_error("the drill says so");
     };
   }
   void record(bool undo, const std::string& name) {
@@ -134,12 +149,13 @@ class rehearsal {
     return command.id.substr(from, command.id.find_first_of("/#", from) - from);
   }
 
+  std::string step_;
+  harm harm_;
+  std::string last_;
   std::vector<std::string> effects_;  // before the definition, whose steps write it
   definition of_;
   const std::map<std::string, replied>& replies_;
   scenario play_;
-  std::string step_;
-  harm harm_;
   std::map<std::string, replied> inbox_;
   std::set<std::string> refused_;
   std::size_t delivered_ = 0;
@@ -155,7 +171,8 @@ std::string judge(const definition& of, const drill_run& is) {
   const bool undo_failed = std::ranges::any_of(
       state.steps, [](const step_state& at) { return at.progress == progress::undo_failed; });
   if (state.phase == phase::parked) {
-    const bool pivot = !is.step.empty() && of.find(is.step)->pivot;
+    const step* harmed = of.find(is.step);
+    const bool pivot = harmed != nullptr && harmed->pivot;
     if (state.forward_only || undo_failed || pivot) return {};
     return "parked, though there is a way back";
   }
@@ -183,17 +200,21 @@ std::string judge(const definition& of, const drill_run& is) {
 std::vector<drill_run> drill::run() const {
   of_.check();
   std::vector<drill_run> runs;
+  std::string last;
   const auto add = [&](const std::string& step, harm what) {
-    rehearsal one(of_, replies_, step, what);
+    rehearsal one(of_, last, replies_, step, what);
     runs.push_back(one.run(data_));
-    if (const std::string wrong = judge(of_, runs.back()); !wrong.empty()) one.give_up(wrong);
+    const definition plan = detail::plan_of(of_, runs.back().state);
+    if (const std::string wrong = judge(plan, runs.back()); !wrong.empty()) one.give_up(wrong);
   };
   add("", harm::none);
   add("", harm::twice);
   if (runs[0].state.phase != runs[1].state.phase || runs[0].state.data != runs[1].state.data ||
       runs[0].effects != runs[1].effects)
     throw expectation_failed("drill: it makes a difference that everything comes twice\n" + runs[1].timeline);
-  for (const step& at : of_.steps) {
+  const definition plan = detail::plan_of(of_, runs[0].state);
+  if (!plan.steps.empty()) last = plan.steps.back().name;
+  for (const step& at : plan.steps) {
     for (const harm what : {harm::failed, harm::command_lost, harm::reply_lost}) add(at.name, what);
     if (at.undo) add(at.name, harm::undo_fails);
   }

@@ -12,11 +12,13 @@ namespace {
 local_ended perform(const definition& of, const instance& state, const run_local& what,
                     std::vector<outgoing>& records) {
   local_ended made{.step = what.step, .data = state.data};
-  const step* known = of.find(what.step);
+  const definition asked = of.script ? detail::plan_of(of, state) : definition{};
+  const step* known = (of.script ? asked : of).find(what.step);
   const action& does = what.undo ? *known->undo : known->act;
   local_step doing(state.id, what.step, what.attempt);
   try {
     does.local(made.data, doing);
+    made.result = std::move(doing.result());
     std::ranges::move(doing.records(), std::back_inserter(records));
   } catch (const step_failed& why) {
     made.what = local_ended::outcome::failed;
@@ -76,13 +78,14 @@ transition start(const definition& of, std::string id, std::string data, std::st
   state.started = now;
   detail::engine_run run(of, std::move(state), now, random);
   run.note("started");
-  run.go_forward();
+  if (!run.park_if_lost()) run.go_forward();
   return run.finish();
 }
 
 transition advance(const definition& of, instance state, const event& what, timestamp now, double random) {
+  if (is_final(state.phase)) return {std::move(state), {}, {}, false};
   detail::engine_run run(of, std::move(state), now, random);
-  std::visit([&](const auto& one) { run.on(one); }, what);
+  if (!run.park_if_lost(&what)) std::visit([&](const auto& one) { run.on(one); }, what);
   return run.finish();
 }
 
@@ -105,6 +108,7 @@ void migrate(const definition& to, instance& state, timestamp now) {
   for (step_state& at : state.steps) {
     if (const auto renamed = names->second.find(at.name); renamed != names->second.end())
       at.name = renamed->second;
+    if (to.script) continue;  // it is compared with the journal when it runs
     const auto known = std::ranges::find(to.steps, at.name, &step::name);
     if (known != to.steps.end()) {
       begun = std::max(begun, static_cast<std::size_t>(known - to.steps.begin()) + 1);

@@ -27,7 +27,8 @@ bool engine_run::waits_to_go_on(const step_state& at) const {
     case progress::pausing:
     case progress::failed:
     case progress::unknown:
-      return state_.parked_in == phase::running;
+      // A coroutine has been told of what has an outcome.
+      return state_.parked_in == phase::running && !at.outcome;
     case progress::undoing:
     case progress::undo_pausing:
     case progress::undo_failed:
@@ -45,7 +46,7 @@ void engine_run::order_retry() {
   }
   for (std::size_t i = 0; i < state_.steps.size(); ++i) {
     step_state& at = state_.steps[i];
-    const step* known = of_.find(at.name);
+    const step* known = plan_.find(at.name);
     const bool pauses = at.progress == progress::pausing || at.progress == progress::undo_pausing;
     if (known == nullptr || !(parked ? waits_to_go_on(at) : pauses)) continue;
     if (!parked) note("ordered to retry '" + at.name + "'");
@@ -61,14 +62,15 @@ void engine_run::order_skip() {
   resume();
   for (std::size_t i = 0; i < state_.steps.size(); ++i) {
     step_state& at = state_.steps[i];
-    const step* known = of_.find(at.name);
+    const step* known = plan_.find(at.name);
     const bool unmapped =
         back && known == nullptr && (at.progress == progress::done || at.progress == progress::unknown);
-    const bool stuck = back ? at.progress == progress::undo_failed
-                            : at.progress == progress::failed || at.progress == progress::unknown;
+    const bool failed = at.progress == progress::failed || at.progress == progress::unknown;
+    const bool stuck = back ? at.progress == progress::undo_failed : failed && !at.outcome;
     if (unmapped || stuck) {
       disarm(at);
       settle(at, back ? progress::kept : progress::skipped);
+      if (of_.script && !back) at.outcome = {.skipped = true};
       note("'" + at.name + "' is skipped");
     } else if (known != nullptr && waits_to_go_on(at)) {
       at.attempts = 1;
@@ -82,7 +84,7 @@ void engine_run::order_compensate() {
   for (step_state& at : state_.steps) {
     if (at.progress != progress::acting && at.progress != progress::pausing) continue;
     // A command that is on its way, or may be, is of unknown outcome; one that is to be made anew has failed.
-    const bool local = of_.find(at.name) != nullptr && of_.find(at.name)->act.is_local();
+    const bool local = plan_.find(at.name) != nullptr && plan_.find(at.name)->act.is_local();
     disarm(at);
     settle(at, at.command.empty() && !local ? progress::failed : progress::unknown);
   }

@@ -23,7 +23,9 @@ bool is_settled_badly(progress is) {
 }  // namespace
 
 engine_run::engine_run(const definition& of, instance state, timestamp now, double random)
-    : of_(of), state_(std::move(state)), now_(now), random_(random) {}
+    : of_(of), plan_(of.script ? asked_ : of), state_(std::move(state)), now_(now), random_(random) {
+  if (of.script) unroll();
+}
 
 void engine_run::note(std::string text) {
   if (!happened_.empty()) happened_ += "; ";
@@ -40,28 +42,28 @@ transition engine_run::finish() {
 
 std::size_t engine_run::stage_end(std::size_t from) const {
   std::size_t to = from + 1;
-  while (to < of_.steps.size() && of_.steps[to].beside) ++to;
+  while (to < plan_.steps.size() && plan_.steps[to].beside) ++to;
   return to;
 }
 
 void engine_run::go_forward() {
-  for (std::size_t from = 0; from < of_.steps.size();) {
+  for (std::size_t from = 0; from < plan_.steps.size() || unroll();) {
     const std::size_t to = stage_end(from);
     for (std::size_t i = from; i < to; ++i)
-      if (state_.find(of_.steps[i].name) == nullptr) begin(of_.steps[i]);
+      if (state_.find(plan_.steps[i].name) == nullptr) begin(plan_.steps[i]);
     bool badly = false;
     for (std::size_t i = from; i < to; ++i) {
-      const progress is = state_.find(of_.steps[i].name)->progress;
+      const progress is = state_.find(plan_.steps[i].name)->progress;
       if (is_on_its_way(is)) return;
-      badly |= is_settled_badly(is);
+      badly |= is_settled_badly(is) && !(plan_.steps[i].may_fail && is == progress::failed);
     }
     if (badly) return turn_around(from, to);
     for (std::size_t i = from; i < to; ++i)
-      if (of_.steps[i].pivot && state_.find(of_.steps[i].name)->progress == progress::done)
+      if (plan_.steps[i].pivot && state_.find(plan_.steps[i].name)->progress == progress::done)
         state_.forward_only = true;
     from = to;
   }
-  end(phase::completed);
+  end_forward();
 }
 
 void engine_run::begin(const step& what) {
@@ -134,7 +136,8 @@ void engine_run::attempt_failed(const step& what, step_state& at, bool undo, out
   settle(at, how == outcome::failed ? progress::failed : progress::unknown);
 }
 
-void engine_run::succeeded(step_state& at) {
+void engine_run::succeeded(step_state& at, step_outcome with) {
+  if (of_.script) at.outcome = std::move(with);
   disarm(at);
   settle(at, progress::done);
   note("'" + at.name + "' is done");
@@ -144,12 +147,12 @@ void engine_run::turn_around(std::size_t from, std::size_t to) {
   std::string why;
   bool no_way_back = state_.forward_only;
   for (std::size_t i = from; i < to; ++i) {
-    const step_state& at = *state_.find(of_.steps[i].name);
+    const step_state& at = *state_.find(plan_.steps[i].name);
     if (!is_settled_badly(at.progress)) continue;
     if (!why.empty()) why += "; ";
     why += "'" + at.name + "': " + at.cause;
     // Whether there is a way back is what nobody knows.
-    no_way_back |= of_.steps[i].pivot && at.progress == progress::unknown && !of_.steps[i].undo;
+    no_way_back |= plan_.steps[i].pivot && at.progress == progress::unknown && !plan_.steps[i].undo;
   }
   if (no_way_back) return park(std::move(why), phase::running);
   start_compensation(std::move(why));
@@ -177,7 +180,7 @@ void engine_run::go_back() {
       default:
         continue;
     }
-    const step* what = of_.find(at->name);
+    const step* what = plan_.find(at->name);
     if (what == nullptr)
       return park("the definition has no step '" + at->name + "' any more, which is to be undone",
                   phase::compensating);
@@ -231,7 +234,7 @@ void engine_run::on(const replied& what) {
     const bool undo = at.undo_command == what.command && at.progress >= progress::undoing &&
                       at.progress != progress::undone && at.progress != progress::kept;
     if (!act && !undo) continue;
-    const step* known = of_.find(at.name);
+    const step* known = plan_.find(at.name);
     if (known == nullptr) return;
     if (undo) {
       on_undo_reply(*known, at, what);
@@ -258,7 +261,7 @@ void engine_run::on_success(const step& what, step_state& at, const replied& rep
     }
   }
   const bool awaited = was_reason_to_park(at);
-  succeeded(at);
+  succeeded(at, {.type = reply.type, .body = reply.body});
   if (awaited) resume();
 }
 
@@ -282,11 +285,13 @@ void engine_run::on_error(const step& what, step_state& at, const replied& reply
   if (was_reason_to_park(at)) resume();
   if (decided == decision::proceed) {
     note("'" + at.name + "': " + why + ", which is fine");
-    return succeeded(at);
+    return succeeded(at, {.type = reply.type, .body = reply.body});
   }
   const bool in_turn = is_on_its_way(at.progress) && state_.phase == phase::running;
   attempt_failed(what, at, false, outcome::failed, std::move(why),
                  in_turn && (decided == decision::retry || state_.forward_only));
+  if (what.may_fail && at.progress == progress::failed)
+    at.outcome = {.failed = true, .type = reply.type, .body = reply.body};
 }
 
 void engine_run::on_undo_reply(const step& what, step_state& at, const replied& reply) {
@@ -302,7 +307,7 @@ void engine_run::on(const alarm_rang& what) {
   if (is_final(state_.phase) || state_.phase == phase::parked || what.number == 0) return;
   const auto at = std::ranges::find(state_.steps, what.number, &step_state::alarm);
   if (at == state_.steps.end()) return;
-  const step* known = of_.find(at->name);
+  const step* known = plan_.find(at->name);
   if (known == nullptr) return;
   at->alarm = 0;
   const bool undo = at->progress == progress::undoing || at->progress == progress::undo_pausing;
@@ -319,17 +324,18 @@ void engine_run::on(const alarm_rang& what) {
 
 void engine_run::on(const local_ended& what) {
   step_state* at = state_.find(what.step);
-  const step* known = of_.find(what.step);
+  const step* known = plan_.find(what.step);
   if (at == nullptr || known == nullptr || is_final(state_.phase)) return;
   const bool undo = at->progress == progress::undoing;
   if (!undo && at->progress != progress::acting) return;
   if (what.what == local_ended::outcome::done) {
     state_.data = what.data;
-    undo ? undone(*at) : succeeded(*at);
+    undo ? undone(*at) : succeeded(*at, what.result);
   } else {
     const bool failed = what.what == local_ended::outcome::failed;
     attempt_failed(*known, *at, undo, failed ? outcome::failed : outcome::unknown, what.why,
                    undo || !failed || state_.forward_only);
+    if (known->may_fail && at->progress == progress::failed) at->outcome = {.failed = true, .body = what.why};
   }
   go_on();
 }

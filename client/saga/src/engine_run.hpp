@@ -8,10 +8,16 @@
 
 namespace skald::sagas::detail {
 
+// The steps that a coroutine asks for.
+definition plan_of(const definition& of, const instance& state);
+
 class engine_run {
  public:
   engine_run(const definition& of, instance state, timestamp now, double random);
 
+  // Parks a saga whose coroutine does not fit its journal, whatever happens but for the order to abort it.
+  // True: it does not.
+  bool park_if_lost(const event* what = nullptr);
   // Begins whatever may begin now; ends the saga when nothing is left.
   void go_forward();
   void on(const replied& what);
@@ -35,7 +41,7 @@ class engine_run {
   void send(const step& what, step_state& at, bool undo);
   void attempt_failed(const step& what, step_state& at, bool undo, outcome how, std::string why,
                       bool may_retry);
-  void succeeded(step_state& at);
+  void succeeded(step_state& at, step_outcome with);
   void undone(step_state& at);
   void on_success(const step& what, step_state& at, const replied& reply);
   void on_error(const step& what, step_state& at, const replied& reply);
@@ -46,6 +52,10 @@ class engine_run {
   void turn_around(std::size_t from, std::size_t to);
   void start_compensation(std::string why);
   void go_back();
+  // All steps that are known have settled. Of a coroutine: whether it asks for more.
+  bool unroll();
+  // It does not: what that means.
+  void end_forward();
   // After whatever has settled a step, in the direction that the saga goes.
   void go_on();
   void park(std::string why, phase from);
@@ -63,6 +73,9 @@ class engine_run {
   std::size_t stage_end(std::size_t from) const;
 
   const definition& of_;
+  definition asked_;        // of a coroutine: the steps that it has asked for so far
+  const definition& plan_;  // that, or the definition itself
+  unrolled unrolled_;
   instance state_;
   timestamp now_;
   double random_;

@@ -50,19 +50,61 @@ phase phase_at(const json::object& of, std::string_view name) {
   return static_cast<phase>(index_of(phases, text_at(of, name)));
 }
 
+// Any bytes as text that stays readable where they are ASCII: a byte is the code point of its number.
+std::string to_text(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+      continue;
+    }
+    text += static_cast<char>(0xC0 | byte >> 6);
+    text += static_cast<char>(0x80 | (byte & 0x3F));
+  }
+  return text;
+}
+
+std::string to_bytes(std::string_view text) {
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead < 0x80) {
+      bytes += text[i];
+      continue;
+    }
+    if (lead > 0xC3 || i + 1 == text.size()) throw std::runtime_error("an outcome is not as it was written");
+    bytes += static_cast<char>(lead << 6 | (static_cast<unsigned char>(text[++i]) & 0x3F));
+  }
+  return bytes;
+}
+
+json::object encode(const step_outcome& of) {
+  return {{"failed", of.failed}, {"skipped", of.skipped}, {"type", of.type}, {"body", to_text(of.body)}};
+}
+
+step_outcome decode_outcome(const json::object& from) {
+  return {.failed = from.at("failed").as_bool(),
+          .skipped = from.at("skipped").as_bool(),
+          .type = text_at(from, "type"),
+          .body = to_bytes(text_at(from, "body"))};
+}
+
 json::object encode(const step_state& of) {
-  return {{"name", of.name},
-          {"progress", to_string(of.progress)},
-          {"attempts", of.attempts},
-          {"command", of.command},
-          {"undo_command", of.undo_command},
-          {"intents", of.intents},
-          {"undo_intents", of.undo_intents},
-          {"alarm", of.alarm},
-          {"began", number(of.began)},
-          {"changed", number(of.changed)},
-          {"due", number(of.due)},
-          {"cause", of.cause}};
+  json::object made{{"name", of.name},
+                    {"progress", to_string(of.progress)},
+                    {"attempts", of.attempts},
+                    {"command", of.command},
+                    {"undo_command", of.undo_command},
+                    {"intents", of.intents},
+                    {"undo_intents", of.undo_intents},
+                    {"alarm", of.alarm},
+                    {"began", number(of.began)},
+                    {"changed", number(of.changed)},
+                    {"due", number(of.due)},
+                    {"cause", of.cause}};
+  if (of.outcome) made["outcome"] = encode(*of.outcome);
+  return made;
 }
 
 step_state decode_step(const json::object& from) {
@@ -79,6 +121,8 @@ step_state decode_step(const json::object& from) {
   made.changed = time_at(from, "changed");
   made.due = time_at(from, "due");
   made.cause = text_at(from, "cause");
+  if (const json::value* outcome = from.if_contains("outcome"))
+    made.outcome = decode_outcome(outcome->as_object());
   return made;
 }
 

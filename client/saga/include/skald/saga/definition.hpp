@@ -40,6 +40,14 @@ struct outgoing {
   std::string value;
 };
 
+// What a step came to, for the coroutine that awaits it.
+struct step_outcome {
+  bool failed = false;   // it has not happened
+  bool skipped = false;  // an operator said so
+  std::string type = {};
+  std::string body = {};
+};
+
 // What a local action knows and may do besides changing the saga's data.
 class local_step {
  public:
@@ -53,12 +61,15 @@ class local_step {
     records_.push_back({std::move(topic), std::move(key), std::move(value)});
   }
   std::vector<outgoing>& records() { return records_; }
+  // Of a step that a coroutine awaits: what that gets.
+  step_outcome& result() { return result_; }
 
  private:
   std::string_view saga_id_;
   std::string_view step_;
   std::uint32_t attempt_;
   std::vector<outgoing> records_;
+  step_outcome result_;
 };
 
 // Thrown by a local action: it has not happened and will not; the saga compensates. Any other exception
@@ -93,11 +104,22 @@ struct step {
   std::function<bool(const std::string& data)> condition = {};  // absent: always; asked when its turn comes
   bool pivot = false;                                           // once it is done, the saga only goes forward
   bool beside = false;                                          // runs together with the one before
+  bool may_fail = false;  // that it has failed does not turn the saga back; see coroutine.hpp
   // By the name of the reply's type: what it does to the data. Other errors compensate.
   std::map<std::string, std::function<void(std::string& data, std::string_view body)>, std::less<>>
       successes = {};
   std::map<std::string, std::function<decision(std::string& data, std::string_view body)>, std::less<>>
       errors = {};
+};
+
+struct instance;
+
+// A coroutine's steps, as far as an instance has come; see coroutine.hpp.
+struct unrolled {
+  std::vector<step> steps = {};  // asked for so far, in order; the last wait for their outcome
+  bool ended = false;            // nothing more is asked for
+  std::string failed = {};       // it threw that
+  std::string mismatch = {};     // how it differs from the journal, and cannot go on
 };
 
 struct definition {
@@ -106,6 +128,9 @@ struct definition {
   std::vector<step> steps = {};
   // By the version that instances are taken over from: its names that have changed, old to new.
   std::map<std::uint32_t, std::map<std::string, std::string>> migrations = {};
+  // Of a saga written as a coroutine, instead of `steps`: runs it against an instance. And whom it may call.
+  std::function<unrolled(const instance&)> script = {};
+  std::vector<std::string> participants = {};
 
   const step* find(std::string_view step_name) const;
   // Throws skald::error (invalid_settings): names that are empty, too long, used twice or hold a slash; a
@@ -113,7 +138,14 @@ struct definition {
   void check() const;
 };
 
-// The definition as a Mermaid flowchart.
+namespace detail {
+// The same, for one step.
+void check_step(const step& what);
+// Functions of the step may refer to `frame`.
+void keep_alive(step& what, const std::shared_ptr<void>& frame);
+}  // namespace detail
+
+// The definition as a Mermaid flowchart; of a coroutine, only who takes part.
 std::string to_mermaid(const definition& of);
 
 // The definitions that an orchestrator knows. Copies share them.

@@ -41,7 +41,8 @@ struct local_ended {
   std::string step = {};
   outcome what = outcome::done;
   std::string why = {};   // unless it is done
-  std::string data = {};  // if it is
+  std::string data = {};  // if it is; and what the coroutine gets that awaits it
+  step_outcome result = {};
 };
 // An operator's word.
 struct ordered {

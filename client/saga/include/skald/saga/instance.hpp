@@ -56,6 +56,8 @@ struct step_state {
   timestamp changed;
   timestamp due;      // when the timer fires
   std::string cause;  // of the last failure
+  // What the coroutine that awaits it has got, or will get; only of sagas written as one.
+  std::optional<step_outcome> outcome = {};
 };
 
 struct instance {

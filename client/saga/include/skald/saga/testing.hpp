@@ -133,6 +133,7 @@ class drill {
     return *this;
   }
 
+  // Of a coroutine, the steps that are harmed are those that it asks for when nothing goes wrong.
   // All runs: unharmed, everything twice, and each harm to each step. Throws expectation_failed unless in
   // each of them: a saga that is not final or parked waits for a timer; it is parked only where there is no
   // way back or the compensation fails; compensated, all that took effect and can be undone was undone once,
