@@ -62,6 +62,7 @@ const moment moments[] = {
     {"its event is published", in_topic("shop.orders")},
     {"the relay has removed what it has published",
      in(&shop_books::orders, "SELECT seq - (SELECT count(*) FROM skald_outbox) FROM sqlite_sequence")},
+    {"the customer service has said something", in_topic("shop.customers")},
     {"a saga has moved", in_topic("orders.sagas")},
     {"a command is sent", in_topic("customers.commands")},
     {"a command is in the inbox", in(&shop_books::customers, "SELECT count(*) FROM skald_inbox")},

@@ -64,7 +64,41 @@ TEST_SUITE("sample orders") {
     CHECK(ask("orders.list").body.as_array().size() == 1);
   }
 
-  TEST_CASE("while the customer service is down, an order waits; too long, and it is rejected") {
+  TEST_CASE_FIXTURE(shop_scene, "an order waits for a customer service that is down, and is decided then") {
+    create_customer("ann", 1'000);
+    process(service::customers).send_signal(SIGKILL);
+    process(service::customers).wait();
+    create_order("one", "ann", 400);
+    CHECK(state_of("one") == "PENDING");
+    start(service::customers);
+    CHECK(becomes_state("one", "CREDIT_CONFIRMED"));
+    CHECK(customer("ann").number("reserved") == 400);
+  }
+
+  TEST_CASE_FIXTURE(shop_scene, "all that becomes of an order says that it is the order's" *
+                                    doctest::skip(!is_choreographed())) {
+    create_customer("ann", 1'000);
+    create_order("one", "ann", 400);
+    REQUIRE(becomes_state("one", "CREDIT_CONFIRMED"));
+    ask("orders.cancel", R"({"order": "one"})");
+    REQUIRE(becomes([&] { return customer("ann").number("reserved") == 0; }));
+    const auto types = [&](const char* topic) {
+      std::vector<std::string> found;
+      const std::array of_order{header{"correlation-id", "one"}};
+      for (const record& each :
+           broker.fetch(topic, partition_id(0), offset(0), {.filter = {.headers = of_order}}))
+        for (const header& field : each.headers())
+          if (field.key == "event-type") found.emplace_back(field.value.value_or(""));
+      return found;
+    };
+    CHECK(becomes([&] { return types("shop.customers").size() == 2; }));
+    CHECK(types("shop.customers") == std::vector<std::string>{"credit-reserved", "credit-released"});
+    CHECK(types("shop.orders") ==
+          std::vector<std::string>{"order-created", "order-confirmed", "order-cancelled"});
+  }
+
+  TEST_CASE("while the customer service is down, an order waits; too long, and it is rejected" *
+            doctest::skip(is_choreographed())) {
     shop_scene shop({"--credit-timeout-ms", "100"});
     shop.create_customer("ann", 1'000);
     shop.process(shop_scene::service::customers).send_signal(SIGTERM);

@@ -7,6 +7,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -31,6 +32,15 @@ struct shop_answer {
   std::int64_t number(const char* field) const { return body.at(field).as_int64(); }
 };
 
+// How the services are coordinated: SHOP_STYLE of the environment, by default orchestration.
+inline std::string shop_style() {
+  const char* const asked = std::getenv("SHOP_STYLE");
+  return asked != nullptr ? asked : "orchestration";
+}
+inline bool is_choreographed() {
+  return shop_style() == "choreography";
+}
+
 class shop_scene {
  public:
   enum class service : std::uint8_t { customers, orders, history };
@@ -45,6 +55,7 @@ class shop_scene {
 
   void start(service which) {
     std::vector<std::string> arguments{"--broker", server.address(), "--data-dir", data().string()};
+    if (which != service::history) arguments.insert(arguments.end(), {"--style", shop_style()});
     if (which == service::orders)
       arguments.insert(arguments.end(), more_of_orders_.begin(), more_of_orders_.end());
     static constexpr std::array programs{CUSTOMER_SERVICE, ORDER_SERVICE, HISTORY_SERVICE};

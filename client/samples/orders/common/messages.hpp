@@ -25,6 +25,31 @@ struct customer_created {
 };
 BOOST_DESCRIBE_STRUCT(customer_created, (), (customer, name, limit))
 
+// Those of choreography; unknown_customer below is one, too.
+
+struct credit_reserved {
+  static constexpr std::string_view type = "credit-reserved";
+  std::string order;
+  std::string customer;
+  std::int64_t amount = 0;
+};
+BOOST_DESCRIBE_STRUCT(credit_reserved, (), (order, customer, amount))
+
+struct credit_limit_exceeded {
+  static constexpr std::string_view type = "credit-limit-exceeded";
+  std::string order;
+  std::string customer;
+};
+BOOST_DESCRIBE_STRUCT(credit_limit_exceeded, (), (order, customer))
+
+struct credit_released {
+  static constexpr std::string_view type = "credit-released";
+  std::string order;
+  std::string customer;
+  std::int64_t amount = 0;
+};
+BOOST_DESCRIBE_STRUCT(credit_released, (), (order, customer, amount))
+
 // ---- events of the order service, by order
 // -----------------------------------------------------------------
 
@@ -76,9 +101,10 @@ BOOST_DESCRIBE_STRUCT(release_credit, (), (order))
 
 struct unknown_customer {
   static constexpr std::string_view type = "unknown-customer";
+  std::string order;
   std::string customer;
 };
-BOOST_DESCRIBE_STRUCT(unknown_customer, (), (customer))
+BOOST_DESCRIBE_STRUCT(unknown_customer, (), (order, customer))
 
 struct insufficient_credit {
   static constexpr std::string_view type = "insufficient-credit";

@@ -11,6 +11,7 @@ struct options {
   std::string broker = "127.0.0.1:7411";
   std::filesystem::path data_directory;
   std::string style = "orchestration";
+  bool is_choreographed() const { return style == "choreography"; }
 };
 
 inline void add_options(CLI::App& app, options& to) {
@@ -24,8 +25,9 @@ inline void add_options(CLI::App& app, options& to) {
 
 // How services come to an agreement; all of them by the same.
 inline void add_style_option(CLI::App& app, options& to) {
-  app.add_option("--style", to.style, "How orders and customers are coordinated: orchestration")
-      ->check(CLI::IsMember({"orchestration"}))
+  app.add_option("--style", to.style,
+                 "How orders and customers are coordinated: orchestration, or choreography")
+      ->check(CLI::IsMember({"orchestration", "choreography"}))
       ->type_name("STYLE");
 }
 

@@ -15,7 +15,7 @@ sagas::outbox_participant credit_commands(skald::client& broker, skald::outbox::
       case reservation::made:
         return sagas::answer::done();
       case reservation::unknown_customer:
-        return sagas::answer::failed(unknown_customer{wanted.customer});
+        return sagas::answer::failed(unknown_customer{wanted.order, wanted.customer});
       case reservation::insufficient_credit:
         break;
     }

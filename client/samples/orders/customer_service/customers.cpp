@@ -77,14 +77,17 @@ reservation customers::reserve(std::string_view order, std::string_view customer
   return reservation::made;
 }
 
-void customers::release(std::string_view order) {
-  release_
-      .on(connection_,
-          "UPDATE customer SET reserved = reserved - amount FROM reservation "
-          "WHERE order_id = ?1 AND customer.id = reservation.customer")
-      .bind_text(1, order)
+std::optional<released_credit> customers::release(std::string_view order) {
+  forget_.on(connection_, "DELETE FROM reservation WHERE order_id = ?1 RETURNING customer, amount")
+      .bind_text(1, order);
+  std::optional<released_credit> credit;
+  while (forget_.step()) credit = {.customer = forget_.bytes(0), .amount = forget_.integer(1)};
+  if (!credit) return credit;
+  release_.on(connection_, "UPDATE customer SET reserved = reserved - ?2 WHERE id = ?1")
+      .bind_text(1, credit->customer)
+      .bind(2, credit->amount)
       .run();
-  forget_.on(connection_, "DELETE FROM reservation WHERE order_id = ?1").bind_text(1, order).run();
+  return credit;
 }
 
 bool customers::is_reserved(std::string_view order) {

@@ -20,6 +20,11 @@ struct customer {
   std::int64_t reserved = 0;  // of the limit
 };
 
+struct released_credit {
+  std::string customer;
+  std::int64_t amount = 0;
+};
+
 enum class reservation : std::uint8_t { made, unknown_customer, insufficient_credit };
 
 class customers {
@@ -34,8 +39,8 @@ class customers {
 
   // One reservation for an order; the same again changes nothing.
   reservation reserve(std::string_view order, std::string_view customer_id, std::int64_t amount);
-  // Without a reservation, nothing.
-  void release(std::string_view order);
+  // What was reserved for the order; nothing: there is no reservation, or not any more.
+  std::optional<released_credit> release(std::string_view order);
 
  private:
   using statement = skald::outbox::sqlite_statement;

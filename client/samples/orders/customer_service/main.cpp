@@ -11,6 +11,7 @@
 #include "client/samples/orders/common/service_database.hpp"
 #include "client/samples/orders/customer_service/credit_commands.hpp"
 #include "client/samples/orders/customer_service/customers.hpp"
+#include "client/samples/orders/customer_service/order_reactions.hpp"
 
 namespace shop {
 namespace {
@@ -66,7 +67,9 @@ int run(const options& with) {
              database.within_transaction([&](const request&, transaction&) { return list(all); }));
 
   skald::sagas::outbox_participant commands = credit_commands(host.broker(), database.committer(), all);
-  host.work(commands);
+  skald::choreography::database_processor reactions =
+      order_reactions(host.broker(), database.committer(), all);
+  with.is_choreographed() ? host.work(reactions) : host.work(commands);
   return host.run();
 }
 

@@ -10,6 +10,7 @@
 #include "client/samples/orders/common/messages.hpp"
 #include "client/samples/orders/common/options.hpp"
 #include "client/samples/orders/common/service_database.hpp"
+#include "client/samples/orders/order_service/credit_reactions.hpp"
 #include "client/samples/orders/order_service/order_sagas.hpp"
 #include "client/samples/orders/order_service/orders.hpp"
 
@@ -33,14 +34,27 @@ order find(orders& all, const request& asked) {
   return *found;
 }
 
-json::value create(orders& all, const request& asked, transaction& change) {
+// What begins, besides, when an order is placed or cancelled.
+struct coordination {
+  std::function<void(const order&, transaction&)> on_created;
+  std::function<void(const order&, transaction&)> on_cancelled;
+};
+
+// In choreography the events of orders say all; others act upon them.
+coordination coordination_of(const options& with) {
+  const auto nothing = [](const order&, transaction&) {};
+  if (with.is_choreographed()) return {nothing, nothing};
+  return {begin_create_order, begin_cancel_order};
+}
+
+json::value create(orders& all, const coordination& by, const request& asked, transaction& change) {
   const order wanted{.id = asked.optional_text("order").value_or(new_id()),
                      .customer = asked.text("customer"),
                      .amount = asked.amount("amount")};
   change.trace(
       {.correlation_id = wanted.id, .causation_id = {}});  // all that becomes of it: `skald trace ORDER`
   if (all.place(wanted, change)) {
-    begin_create_order(wanted, change);
+    by.on_created(wanted, change);
     return to_json(wanted);
   }
   // The same request again, whose answer was lost perhaps, gets the same order.
@@ -50,13 +64,13 @@ json::value create(orders& all, const request& asked, transaction& change) {
   return to_json(there);
 }
 
-json::value cancel(orders& all, const request& asked, transaction& change) {
+json::value cancel(orders& all, const coordination& by, const request& asked, transaction& change) {
   order one = find(all, asked);
   if (one.state == order_state::cancelled) return to_json(one);
   change.trace({.correlation_id = one.id, .causation_id = {}});
   if (!all.cancel(one.id, change))
     refuse(conflict, "order '" + one.id + "' is " + one.state + ": only a confirmed one can be cancelled");
-  begin_cancel_order(one, change);
+  by.on_cancelled(one, change);
   one.state = order_state::cancelled;
   return to_json(one);
 }
@@ -73,20 +87,23 @@ int run(const options& with, std::chrono::milliseconds credit_timeout) {
   orders all(database.connection());
 
   skald::sagas::orchestrator sagas = order_sagas(host.broker(), database.committer(), all, credit_timeout);
-  host.work(sagas);
+  skald::choreography::database_processor reactions =
+      credit_reactions(host.broker(), database.committer(), all);
+  with.is_choreographed() ? host.work(reactions) : host.work(sagas);
+  const coordination by = coordination_of(with);
   host.begin_with([&]() -> asio::awaitable<void> {
     co_await host.broker().create_topic(order_events, {.index = skald::topic_index::key},
                                         {.if_absent = true});
     database.start_relay();
   });
   host.serve("orders.create", database.within_transaction([&](const request& asked, transaction& change) {
-    return create(all, asked, change);
+    return create(all, by, asked, change);
   }));
   host.serve("orders.get", database.within_transaction([&](const request& asked, transaction&) {
     return to_json(find(all, asked));
   }));
   host.serve("orders.cancel", database.within_transaction([&](const request& asked, transaction& change) {
-    return cancel(all, asked, change);
+    return cancel(all, by, asked, change);
   }));
   host.serve("orders.list",
              database.within_transaction([&](const request&, transaction&) { return list(all); }));
