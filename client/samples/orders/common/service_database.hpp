@@ -1,10 +1,12 @@
 // A service's own database, in SQLite: one thread that changes it, in durable transactions that many requests
-// and commands share, and another that publishes what they have put into the outbox.
+// and commands share, another that publishes what they have put into the outbox, and one that reports what
+// waits there, for `skald doctor`.
 #pragma once
 
 #include <boost/json.hpp>
 #include <filesystem>
 #include <skald/blocking_client.hpp>
+#include <skald/health/reporter.hpp>
 #include <skald/outbox/group_committer.hpp>
 #include <skald/outbox/relay.hpp>
 #include <skald/outbox/sqlite_store.hpp>
@@ -46,6 +48,8 @@ class service_database {
   skald::outbox::relay relay_;
   skald::outbox::group_committer committer_;
   std::thread relay_thread_;
+  skald::outbox::sqlite_store watched_store_;
+  skald::health::reporter health_;
 };
 
 }  // namespace shop
