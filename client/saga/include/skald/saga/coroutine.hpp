@@ -34,8 +34,9 @@
 //   co_await credit;
 //   co_await stock;
 //
-// Functions given to local() and compensate() run once, with the coroutine where it waits, so that they may
-// refer to its variables; what they change of these is forgotten: what is to be remembered they return.
+// Functions given to local() and compensate() run while the coroutine stands where it waits, so that they may
+// refer to its variables. Like all local steps they may run again after a crash. What they change of these
+// variables is forgotten: what is to be remembered they return.
 //
 // GCC 12 destroys temporaries twice that own memory and stand in a co_await expression. Arguments are
 // therefore read before the call returns, and may be views; a command or function that owns memory is to be
