@@ -33,6 +33,7 @@ asio::awaitable<std::uint32_t> event_sources::create(client& broker, std::vector
 event_sources::event_sources(client& broker, const std::vector<std::string>& topics, const std::string& queue,
                              std::uint32_t concurrency)
     : broker_(broker), all_ended_(broker.get_executor()) {
+  loops_.reserve(topics.size());
   for (const std::string& topic : topics)
     loops_.push_back(std::make_shared<sagas::detail::work_loop>(broker, topic, queue, concurrency));
 }

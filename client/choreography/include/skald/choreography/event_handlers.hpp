@@ -53,6 +53,7 @@ class event_handlers {
   }
   std::vector<std::string> topics() const {
     std::vector<std::string> names;
+    names.reserve(by_topic_.size());
     for (const auto& [topic, types] : by_topic_) names.push_back(topic);
     return names;
   }
