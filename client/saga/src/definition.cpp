@@ -34,7 +34,8 @@ std::string why_no_action(const step& at, const action& does) {
 
 std::string why_no_step(const step& at) {
   if (std::string why = why_no_name(at.name); !why.empty()) return why;
-  if (std::string why = why_no_action(at, at.act); !why.empty()) return why;
+  const bool only_undoes = at.undo && at.act.is_nothing();
+  if (std::string why = why_no_action(at, at.act); !only_undoes && !why.empty()) return why;
   return at.undo ? why_no_action(at, *at.undo) : std::string();
 }
 
@@ -89,7 +90,8 @@ std::string to_mermaid(const definition& of) {
   std::string undo_before = "compensated";
   for (std::size_t i = 0; i < of.steps.size(); ++i) {
     const step& at = of.steps[i];
-    const std::string what = at.act.is_local() ? "" : "\n" + at.act.participant + ": " + at.act.command;
+    const bool here = at.act.is_local() || at.act.is_nothing();
+    const std::string what = here ? "" : "\n" + at.act.participant + ": " + at.act.command;
     const bool alone = at.condition == nullptr;
     made += "  " + node(i) + (alone ? "[" : "{{") + quoted(at.name + (at.pivot ? " (pivot)" : "") + what) +
             (alone ? "]\n" : "}}\n");
@@ -150,7 +152,7 @@ std::vector<std::string> registry::participants() const {
   for (const auto& one : all()) {
     names.insert(one->participants.begin(), one->participants.end());
     for (const step& at : one->steps) {
-      if (!at.act.is_local()) names.insert(at.act.participant);
+      if (!at.act.is_local() && !at.act.is_nothing()) names.insert(at.act.participant);
       if (at.undo && !at.undo->is_local()) names.insert(at.undo->participant);
     }
   }

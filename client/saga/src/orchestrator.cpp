@@ -65,7 +65,7 @@ struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
   };
 
   asio::awaitable<void> handle(const delivery& input);
-  asio::awaitable<bool> try_once(const delivery& input, const std::string& id);
+  asio::awaitable<bool> try_once(const delivery& input, const std::string& id, bool is_new);
   asio::awaitable<known_instance> load(const std::string& id, partition_id in);
   // What an input makes of an instance, before its local steps have run, and by which definition.
   struct decided {
@@ -100,7 +100,12 @@ struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
 asio::awaitable<void> orchestrator::core::handle(const delivery& input) {
   const auto self = shared_from_this();
   const std::string id(input.key().value_or(""));
-  const detail::work_loop::attempt once = [this, &input, &id] { return try_once(input, id); };
+  // A start that comes for the first time needs no look at what is stored: the version expected says whether
+  // that was right.
+  bool is_new = input.attempt() == 1 && find_header(input, headers::kind) == "start";
+  const detail::work_loop::attempt once = [this, &input, &id, &is_new] {
+    return try_once(input, id, std::exchange(is_new, false));
+  };
   const bool settled = co_await loop->settle(input, once, "the instance is changed by others all the time");
   if (settled) co_return;
   ++counts.failures;
@@ -108,10 +113,12 @@ asio::awaitable<void> orchestrator::core::handle(const delivery& input) {
 }
 
 // False: the instance is another by now; look again.
-asio::awaitable<bool> orchestrator::core::try_once(const delivery& input, const std::string& id) {
+asio::awaitable<bool> orchestrator::core::try_once(const delivery& input, const std::string& id,
+                                                   bool is_new) {
   check_saga_id(id);
   const bool cached = cache.contains(id);
-  const known_instance from = co_await load(id, input.partition());
+  known_instance from;
+  if (cached || !is_new) from = co_await load(id, input.partition());
   const timestamp at = now();
   decided next = decide(input, from, id, at);
   std::vector<outgoing> records;

@@ -30,6 +30,7 @@ TEST_CASE("what cannot be run is refused, with the reason") {
   const auto made = [] { return saga<order>("a"); };
   CHECK(contains(refusal(made()), "no steps"));
   CHECK(contains(refusal(made().step("x")), "nothing to do"));
+  CHECK(contains(refusal(made().pivot("x")), "nothing to do"));
   CHECK(contains(refusal(made().step("x").local(nothing).step("x").local(nothing)), "two steps"));
   CHECK(contains(refusal(made().step("x/y").local(nothing)), "a name has"));
   CHECK(contains(refusal(made().step("").local(nothing)), "a name has"));

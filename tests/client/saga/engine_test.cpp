@@ -50,6 +50,21 @@ TEST_CASE_FIXTURE(order_fixture,
   play.expect("approve", progress::done);
 }
 
+TEST_CASE("a step that has only a compensation is done as it begins, and undone like others") {
+  const definition of = saga<order>("placed-order")
+                            .step("order")
+                            .compensate([](order& data) { data.state = "rejected"; })
+                            .step("credit")
+                            .call<reserve_credit>("customers", [](const order&) { return reserve_credit(); })
+                            .build();
+  scenario play(of);
+  play.start(order{.total = 50}).expect("order", progress::done);
+  play.fail("credit", credit_limit_exceeded()).expect(phase::compensated);
+  play.expect("order", progress::undone);
+  CHECK(play.data<order>().state == "rejected");
+  CHECK(drill(of, order{.total = 50}).run().size() > 4);
+}
+
 TEST_CASE_FIXTURE(order_fixture, "a typed error compensates what was done, the last begun first") {
   play.start(order{.total = 500}).reply("stock");
   credit_limit_exceeded limit;

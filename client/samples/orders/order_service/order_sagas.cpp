@@ -36,7 +36,6 @@ sagas::definition create_order_saga(skald::outbox::group_committer& database, or
   const auto confirm = [&](order_progress& of) { all.confirm(of.order, database.current()); };
   return sagas::saga<order_progress>("create-order")
       .step("order")
-      .local([](order_progress&) {})
       .compensate(reject)
       .step("credit")
       .call<reserve_credit>("customers", make_reserve)

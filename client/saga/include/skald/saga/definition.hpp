@@ -95,6 +95,7 @@ struct action {
   milliseconds timeout{30'000};                                   // for the reply to one attempt
   retry_policy retry = {};
   bool is_local() const { return static_cast<bool>(local); }
+  bool is_nothing() const { return !local && !make && participant.empty(); }
 };
 
 struct step {
@@ -134,7 +135,7 @@ struct definition {
 
   const step* find(std::string_view step_name) const;
   // Throws skald::error (invalid_settings): names that are empty, too long, used twice or hold a slash; a
-  // step without an action; a pivot that runs beside another, or is not the only one.
+  // step with neither action nor compensation; a pivot that runs beside another, or is not the only one.
   void check() const;
 };
 

@@ -112,7 +112,8 @@ class saga {
     return *this;
   }
 
-  // How the step is undone, here or by a participant (the step's own, unless another is named).
+  // How the step is undone, here or by a participant (the step's own, unless another is named). A step may
+  // have nothing else: what it stands for was done before the saga began.
   template <class F>
     requires std::invocable<F&, Data&> || std::invocable<F&, Data&, local_step&>
   saga& compensate(F work) {
