@@ -35,9 +35,9 @@ group_committer::~group_committer() {
 boost::asio::awaitable<void> group_committer::durable(const boost::asio::any_io_executor& executor,
                                                       const task& wanted) {
   return detail::initiate(detail::operation<>(executor,
-                                              [this, &wanted](detail::completion<> done) {
+                                              [this, executor, &wanted](detail::completion<> done) {
                                                 const std::lock_guard lock(mutex_);
-                                                waiting_.push_back({&wanted, std::move(done)});
+                                                waiting_.push_back({executor, &wanted, std::move(done)});
                                                 changed_.notify_one();
                                               }),
                           boost::asio::use_awaitable);
@@ -56,7 +56,7 @@ void group_committer::loop() {
           std::ranges::count_if(some, [](const request& one) { return one.failure != nullptr; }));
     }
     if (committed && on_commit_) on_commit_();
-    for (request& one : some) one.done.complete(std::move(one.failure));
+    complete(std::move(some));
   }
 }
 
@@ -90,6 +90,15 @@ bool group_committer::commit_together(std::span<request> some) {
     // It is tried again after the next failure.
   }
   return false;
+}
+
+// The coroutines' thread is woken once; what it tells itself from there on costs little. A coroutine of
+// another executor is told by that.
+void group_committer::complete(std::vector<request> some) {
+  const boost::asio::any_io_executor executor = some.front().executor;
+  boost::asio::post(executor, [some = std::move(some)]() mutable {
+    for (request& one : some) one.done.complete(std::move(one.failure));
+  });
 }
 
 void group_committer::run_part(request& one) {

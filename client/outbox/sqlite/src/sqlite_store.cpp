@@ -63,6 +63,25 @@ timestamp time_from(std::int64_t ms) {
   return timestamp(std::chrono::milliseconds(ms));
 }
 
+// Commits do not wait for the disk while it lives. What they change is lost in a power cut, unless a durable
+// commit came after; the database stays whole. Nothing for a connection that is not ours.
+class sync_less {
+ public:
+  explicit sync_less(sqlite3* connection) : connection_(connection) {
+    if (connection_ != nullptr) execute_sqlite(connection_, "PRAGMA synchronous = NORMAL");
+  }
+  ~sync_less() {
+    // It fails only within a transaction; every one is over.
+    if (connection_ != nullptr)
+      sqlite3_exec(connection_, "PRAGMA synchronous = FULL", nullptr, nullptr, nullptr);
+  }
+  sync_less(const sync_less&) = delete;
+  sync_less& operator=(const sync_less&) = delete;
+
+ private:
+  sqlite3* connection_;
+};
+
 }  // namespace
 
 struct sqlite_store::impl {
@@ -194,6 +213,7 @@ std::vector<row> sqlite_store::unsent(std::uint32_t rows_max, std::uint64_t byte
 }
 
 void sqlite_store::remove(std::span<const std::int64_t> positions) {
+  const sync_less without(impl_->owned ? impl_->connection : nullptr);
   begin();
   try {
     auto& erase = impl_->remove.on(impl_->connection, "DELETE FROM skald_outbox WHERE position = ?1");

@@ -84,6 +84,7 @@ class group_committer {
  private:
   using task = std::function<void(transaction&)>;
   struct request {
+    boost::asio::any_io_executor executor;
     const task* wanted = nullptr;  // in the frame of the coroutine that waits
     detail::completion<> done;
     std::exception_ptr failure = nullptr;
@@ -95,6 +96,7 @@ class group_committer {
   // Whether they are committed.
   bool commit_together(std::span<request> some);
   void run_part(request& one);
+  static void complete(std::vector<request> some);
 
   store& store_;
   std::uint32_t works_max_;
