@@ -77,7 +77,7 @@ void engine_run::begin(const step& what) {
     return attempt_failed(what, at, false, outcome::failed, std::string("cannot tell whether: ") + why.what(),
                           false);
   }
-  if (needed) return what.act.is_nothing() ? succeeded(at) : issue(what, at, false);
+  if (needed) return what.act.is_nothing() ? succeeded(at, {}) : issue(what, at, false);
   settle(at, progress::skipped);
   note("'" + at.name + "' is not needed");
 }
