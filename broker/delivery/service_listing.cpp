@@ -68,14 +68,14 @@ void service_registry::tell(steady_time now, const instance& about, instance_sta
   }
 }
 
-void service_registry::watch(steady_time now, asker from, std::uint64_t number, std::string subject) {
+void service_registry::watch(steady_time now, asker from, std::uint64_t number, const std::string& subject) {
   peer& watcher = peers_[from.peer];
   if (watcher.watches >= limits_.watches_per_peer_max) {
     return refuse(from, errc::overloaded,
                   "a connection may have " + std::to_string(limits_.watches_per_peer_max) +
                       " watches; end one or open another connection");
   }
-  const auto [added, is_new] = watches_.try_emplace({from.peer, number}, std::move(subject));
+  const auto [added, is_new] = watches_.try_emplace({from.peer, number}, subject);
   if (!is_new) {
     return refuse(from, errc::invalid_request,
                   "watch " + std::to_string(number) + " exists; choose another number");

@@ -53,7 +53,7 @@ class service_registry {
   void respond(steady_time now, asker from, correlation_id to, response what);
 
   // ---- discovery ------------------------------------------------------------------------------------------
-  void watch(steady_time now, asker from, std::uint64_t number, std::string subject);
+  void watch(steady_time now, asker from, std::uint64_t number, const std::string& subject);
   void unwatch(asker from, std::uint64_t number);
   struct page_options {
     std::string subject = {};  // empty: all

@@ -209,7 +209,7 @@ void queue_service::settle_dead(const queue_name& name, partition_id partition, 
 
 void queue_service::open_queue(queue_opening what, queue_told told, std::function<void(queue_opened)> tell) {
   const found_queue found = find(what.name);
-  if (!found.why) return attach(found.id, std::move(what), std::move(told), tell);
+  if (!found.why) return attach(found.id, what, std::move(told), tell);
   if (found.why.code != errc::unknown_queue || !what.create) return tell({found.why, consumer_id(), {}});
   const queue_name name = what.name;
   const queue_changes settings = what.settings;
@@ -219,11 +219,11 @@ void queue_service::open_queue(queue_opening what, queue_told told, std::functio
            if (why) return tell({why, consumer_id(), {}});
            const found_queue made = find(what.name);
            if (made.why) return tell({made.why, consumer_id(), {}});
-           attach(made.id, std::move(what), std::move(told), tell);
+           attach(made.id, what, std::move(told), tell);
          });
 }
 
-void queue_service::attach(queue_id id, queue_opening what, queue_told told,
+void queue_service::attach(queue_id id, const queue_opening& what, queue_told told,
                            const std::function<void(queue_opened)>& tell) {
   std::shared_ptr<active_queue>& queue = active_[id];
   if (!queue || queue->ended())
@@ -254,6 +254,7 @@ void queue_service::settle(consumer_id consumer, std::vector<queue_settlement> w
   const auto found = by_consumer_.find(consumer);
   if (found != by_consumer_.end()) return found->second->settle(consumer, std::move(what), std::move(tell));
   std::vector<settle_failure> failures;
+  failures.reserve(what.size());
   for (std::size_t i = 0; i < what.size(); ++i)
     failures.push_back({i, {errc::unknown_lease, "the queue has ended, and its leases with it"}});
   tell(std::move(failures));

@@ -71,7 +71,7 @@ class queue_service {
   queue_info info_of(queue_id id, const state::queue_row& row, bool with_partitions) const;
   std::uint64_t unsettled(queue_id id, const state::queue_row& row, queue_info* into) const;
   void count_parked(queue_id id, queue_info& into) const;
-  void attach(queue_id id, queue_opening what, queue_told told,
+  void attach(queue_id id, const queue_opening& what, queue_told told,
               const std::function<void(queue_opened)>& tell);
   std::shared_ptr<active_queue> active(queue_id id) const;
 

@@ -36,7 +36,10 @@ std::string timestamp_text(timestamp at) {
 
 std::string metadata_text(const string_map& metadata) {
   std::string text;
-  for (const auto& [name, value] : metadata) text += (text.empty() ? "" : ",") + name + "=" + value;
+  for (const auto& [name, value] : metadata) {
+    if (!text.empty()) text += ',';
+    text.append(name).append("=").append(value);
+  }
   return printable(text, 60);
 }
 
