@@ -1,21 +1,36 @@
 // Plain records, message ids, reading, and the consumer group.
+#include <array>
+
 #include <doctest/doctest.h>
 
 #include "tests/system/model/world.hpp"
 
 namespace skald::tests {
 
+namespace {
+
+std::string colour_of(const record& one) {
+  for (const header each : one.headers())
+    if (each.key == "colour") return std::string(each.value.value());
+  return {};
+}
+
+}  // namespace
+
 void world::publish() {
   const partition_id to(static_cast<std::uint32_t>(below(2)));
   const std::size_t count = 1 + below(5);
   for (std::size_t i = 0; i < count; ++i) {
     const std::string value = new_value();
+    const std::string colour = some_colour();
+    const std::array headers{header{"origin", "model"}, header{"colour", colour}};
     publish_options options;
     if (one_in(8)) options.ttl = std::chrono::hours(1);
-    const published done = client_.publish("log", {.value = value, .partition = to}, options);
+    const published done =
+        client_.publish("log", {.value = value, .headers = headers, .partition = to}, options);
     REQUIRE(done.partition == to);
     REQUIRE(done.offset);
-    appended("log", {.partition = to, .offset = *done.offset}, {{}, value});
+    appended("log", {.partition = to, .offset = *done.offset}, {{}, value, colour});
   }
 }
 
@@ -58,10 +73,48 @@ void world::compare(const model::partition& which) {
       REQUIRE(one.value() == wanted.value);
       REQUIRE(one.key().has_value() == wanted.key.has_value());
       if (wanted.key) REQUIRE(*one.key() == *wanted.key);
+      REQUIRE(colour_of(one) == wanted.colour);
       ++at;
     }
   }
   CHECK(client_.fetch(which.first, partition, offset(at)).empty());
+}
+
+// By key, by the beginning of the key, or by colour; from anywhere to the end.
+void world::read_filtered() {
+  auto which = model_.records.begin();
+  std::advance(which, static_cast<std::ptrdiff_t>(below(model_.records.size())));
+  const auto& [of, all] = *which;
+  const std::string key = some_key();
+  const std::string prefix = key.substr(0, 2);
+  const std::string colour = some_colour();
+  const std::array headers{header{"colour", colour}};
+  const std::uint64_t kind = below(3);
+  fetch_options options;
+  if (kind == 0) options.filter.key = key;
+  if (kind == 1) options.filter.key_prefix = prefix;
+  if (kind == 2) options.filter.headers = headers;
+  const auto matches = [&](const stored& one) {
+    if (kind == 2) return one.colour == colour;
+    return one.key && (kind == 0 ? *one.key == key : one.key->starts_with(prefix));
+  };
+
+  const std::uint64_t from = below(all.size() + 1);
+  std::uint64_t next = from;
+  std::vector<std::uint64_t> found;
+  while (next < all.size()) {
+    const records some = client_.fetch(of.first, partition_id(of.second), offset(next), options);
+    for (const record& one : some) {
+      REQUIRE(one.value() == all.at(one.offset().value()).value);
+      found.push_back(one.offset().value());
+    }
+    REQUIRE(some.end_offset().value() > next);
+    next = some.end_offset().value();
+  }
+  std::vector<std::uint64_t> expected;
+  for (std::uint64_t at = from; at < all.size(); ++at)
+    if (matches(all[at])) expected.push_back(at);
+  CHECK(found == expected);
 }
 
 void world::read_as_group() {

@@ -25,6 +25,11 @@ world::world(std::uint64_t seed)
                .reconnect_delay_max = milliseconds(50)}) {
   client_.create_topic("log", {.partitions = 2});
   client_.create_topic("keyed", {.partitions = 3, .index = topic_index::key});
+  client_.create_topic("latest", {.partitions = 2,
+                                  .index = topic_index::key,
+                                  .cleanup = topic_cleanup::compact,
+                                  .compact_after_ms = 0,
+                                  .keep_tombstones_ms = 1'000});
   client_.create_topic("work");
   client_.create_topic("due");
   client_.create_queue("work", "workers",
@@ -48,16 +53,18 @@ void world::step() {
   };
   static constexpr auto choices = std::to_array<choice>({
       {20, &world::publish, true},        {10, &world::publish_with_id, true},
-      {4, &world::read_partition, true},  {6, &world::read_as_group, true},
-      {2, &world::check_positions, true}, {15, &world::append_version, true},
-      {15, &world::commit_several, true}, {6, &world::read_key, true},
-      {2, &world::list_keys, true},       {8, &world::set_timer, true},
-      {4, &world::move_timer, true},      {4, &world::cancel_timer, true},
-      {3, &world::list_timers, true},     {8, &world::delay, true},
-      {15, &world::give_work, true},      {10, &world::take_work, true},
-      {10, &world::work_off, true},       {3, &world::look_at_queue, true},
-      {5, &world::request, true},         {1, &world::kill_and_start, false},
-      {1, &world::stop_and_start, false},
+      {15, &world::put_latest, true},     {5, &world::read_latest, true},
+      {3, &world::list_latest, true},     {3, &world::scan_latest, true},
+      {6, &world::read_filtered, true},   {4, &world::read_partition, true},
+      {6, &world::read_as_group, true},   {2, &world::check_positions, true},
+      {15, &world::append_version, true}, {15, &world::commit_several, true},
+      {6, &world::read_key, true},        {2, &world::list_keys, true},
+      {8, &world::set_timer, true},       {4, &world::move_timer, true},
+      {4, &world::cancel_timer, true},    {3, &world::list_timers, true},
+      {8, &world::delay, true},           {15, &world::give_work, true},
+      {10, &world::take_work, true},      {10, &world::work_off, true},
+      {3, &world::look_at_queue, true},   {5, &world::request, true},
+      {1, &world::kill_and_start, false}, {1, &world::stop_and_start, false},
   });
   constexpr unsigned weights = [] {
     unsigned sum = 0;
@@ -118,6 +125,7 @@ void world::finish() {
   compare_delays();
   for (const auto& [which, records] : model_.records) compare(which);
   compare_dead();
+  finish_latest();
   for (const auto& [key, history] : model_.keys) {
     const key_records found = client_.read_key("keyed", key, {.limit = 100'000});
     CHECK(found.version == history.values.size());

@@ -5,9 +5,10 @@
 // Often the broker is killed and started again while the action runs. The client repeats most calls until
 // they are answered, so that their outcome is known; where it cannot be, the model keeps all that may be.
 //
-//   log    two partitions; plain records, some with message ids; read by the group "readers"
+//   log    two partitions; records of some colour, some with message ids; read by the group "readers"
 //   keyed  three partitions, with an index of keys
 //   work   one partition; shared by the queue "workers", whose dead letters are in "work.workers.dead"
+//   latest two partitions, compacted all the time; tombstones go after a second
 //   due    one partition; records that were delayed, and the records of timers
 #pragma once
 
@@ -32,6 +33,7 @@ namespace skald::tests {
 struct stored {
   std::optional<std::string> key;
   std::string value;
+  std::string colour = {};  // in a header; none if empty
   friend bool operator==(const stored&, const stored&) = default;
 };
 
@@ -54,6 +56,18 @@ struct model {
     std::vector<std::string> values;
   };
   std::map<std::string, history> keys;  // of keyed
+
+  struct revision {
+    std::string key;
+    std::optional<std::string> value;  // absent: a tombstone
+  };
+  std::map<std::uint32_t, std::map<std::uint64_t, revision>> latest;  // by partition, offset
+  struct newest_revision {
+    partition_id of;
+    offset at;
+    std::optional<std::string> value;
+  };
+  std::map<std::string, newest_revision> newest;  // of latest, by key
 
   std::map<std::string, timestamp> timers;  // by name; these do not come due while the test runs
   std::map<std::string, delayed> delays;    // by value; these do
@@ -97,6 +111,7 @@ class world {
   // Never the same twice.
   std::string new_value() { return "v" + std::to_string(++values_); }
   std::string some_key() { return "k" + std::to_string(below(20)); }
+  std::string some_colour() { return one_in(3) ? "red" : "green"; }
   timestamp far_from_now() { return time_now() + std::chrono::hours(1) + milliseconds(below(3'600'000)); }
   std::string some_timer() { return "owner" + std::to_string(below(3)) + "/t" + std::to_string(below(10)); }
 
@@ -106,6 +121,7 @@ class world {
   void publish();
   void publish_with_id();
   void read_partition();
+  void read_filtered();
   void read_as_group();
   void commit_with_output(const records& done);
   void check_positions();
@@ -116,6 +132,13 @@ class world {
   void commit_several();
   void read_key();
   void list_keys();
+
+  // compacted_actions.cpp
+  void put_latest();
+  void read_latest();
+  void list_latest();
+  void scan_latest();
+  void finish_latest();
 
   // timer_actions.cpp
   void set_timer();
