@@ -54,8 +54,8 @@ durable_reply blocking_durable_service::ask(std::string_view id, std::string_vie
   const committed made = broker_->commit(what.to(requests_), {.timeout = left()});
   // Equal keys are in equal partitions. What was replied before the subscription began is stored.
   const partition_id partitions[] = {made.appends.front().partition};
-  blocking_subscription coming =
-      broker_->subscribe(replies_, {.from = latest, .partitions = partitions, .timeout = left()});
+  blocking_subscription coming = broker_->subscribe(
+      replies_, {.from = latest, .partitions = partitions, .filter = {.key = id}, .timeout = left()});
   std::optional<durable_reply> reply = find(id, {.timeout = left()});
   while (!reply) {
     const timeout patience = left();

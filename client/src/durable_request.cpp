@@ -85,8 +85,9 @@ awaitable<durable_reply> ask_until(client& broker, std::string requests, std::st
   const committed::append stored = co_await store_request(broker, requests, what, left());
   // Equal keys are in equal partitions. What was replied before the subscription began is stored.
   const partition_id partitions[] = {stored.partition};
+  const record_filter only_this{.key = id};
   subscription coming = co_await broker.subscribe(
-      replies, {.from = latest, .partitions = partitions, .timeout = left().timeout});
+      replies, {.from = latest, .partitions = partitions, .filter = only_this, .timeout = left().timeout});
   reply = co_await find_reply(broker, replies, id, left());
   while (!reply) {
     const records some = co_await coming.receive(left());
