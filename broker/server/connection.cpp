@@ -133,9 +133,11 @@ protocol::frame_limits connection::frame_limits() const {
 void connection::take(std::size_t count) {
   last_received_ = worker_.host().now();
   bool begins_frame = !receiver_.in_frame();
+  std::size_t frames = 0;
   const auto taken =
       receiver_.received(count, frame_limits(), worker_.received(), worker_.scratch(),
                          [&](const protocol::frame_view& frame, const std::shared_ptr<const void>& owner) {
+                           ++frames;
                            const bool was_talking = !session_->finished();
                            session_->receive(frame, owner);
                            begins_frame = true;
@@ -144,6 +146,7 @@ void connection::take(std::size_t count) {
                            }
                          });
   if (!taken) return hang_up(taken.error().code, taken.error().message);
+  worker_.runs_on().note(frames == 1 ? executor::load::idle : executor::load::busy);
   paused_ = !session_->wants_input();
   if (begins_frame) {
     frame_began_ = last_received_;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr int handlers_per_turn = 32;  // then it is the turn of what was posted for an idle loop, idle or not
 constexpr std::chrono::microseconds spin_max{100};
+constexpr unsigned came_alone_min = 32;
 
 }  // namespace
 
@@ -54,7 +55,7 @@ bool reactor::tell_load(load is) {
   telling_.swap(when_idle_);
   for (const auto& work : telling_) work(is);
   telling_.clear();
-  had_time_ = is == load::idle;
+  note(is);
   return true;
 }
 
@@ -62,7 +63,7 @@ bool reactor::tell_load(load is) {
 void reactor::wait() {
   const auto began = steady::now();
   bool ran = false;
-  if (std::exchange(had_time_, false) && last_wait_ <= spin_max) {
+  if (came_alone_ >= came_alone_min && last_wait_ <= spin_max) {
     while (!ran && steady::now() < began + spin_max) {
       std::this_thread::yield();
       last_wait_ = steady::now() - began;

@@ -3,10 +3,10 @@
 // post() puts work into a mailbox: whatever arrives before the loop turns to it is one batch and costs one
 // wake-up. A mutex guards the mailbox; it is held to push one task or to swap the whole.
 //
-// Putting a thread to sleep and waking it takes as long as serving a request. So a loop that has just had
-// time for what waited for it to be idle, and whose last wait was short, first looks for work over and over,
-// for a tenth of a millisecond. All others sleep at once: where requests stream in, other threads have more
-// use for the core, and an idle broker uses no processor time.
+// Putting a thread to sleep and waking it takes as long as serving a request. So a loop whose work has come
+// one by one for a while, and whose last wait was short, first looks for work over and over, for a tenth of a
+// millisecond. All others sleep at once: where requests stream in, other threads have more use for the core,
+// and an idle broker uses no processor time.
 #pragma once
 
 #include <atomic>
@@ -41,6 +41,8 @@ class reactor final : public executor {
   void post_after(std::chrono::milliseconds delay, task work) override;
   void post_when_idle(std::function<void(load)> work) override;
   bool running_here() const override;
+  // Called on this reactor by whoever has taken something in: whether that came alone.
+  void note(load is) { came_alone_ = is == load::idle ? came_alone_ + 1 : 0; }
 
   boost::asio::io_context& context() { return context_; }
 
@@ -66,7 +68,7 @@ class reactor final : public executor {
   std::vector<task> batch_;  // the mailbox being drained
   std::vector<std::function<void(load)>> when_idle_;
   std::vector<std::function<void(load)>> telling_;
-  bool had_time_ = false;  // since the last wait, for work that waited for an idle loop
+  unsigned came_alone_ = 0;  // how often in a row work did
   std::chrono::steady_clock::duration last_wait_ = std::chrono::steady_clock::duration::max();
 };
 
