@@ -23,7 +23,7 @@ using flatbuffers::FlatBufferBuilder;
 
 namespace {
 
-std::string about(const char* doing, std::string_view topic) {
+std::string about_topic(const char* doing, std::string_view topic) {
   return std::string(doing) + " topic \"" + std::string(topic) + "\"";
 }
 
@@ -123,7 +123,7 @@ detail::operation<records> client::prepare_fetch(std::string_view topic, partiti
                                                  fetch_options options) {
   const auto limit = options.wait + options.timeout.value_or(connection_->default_timeout());
   return make_call<records>(
-      connection_, about("fetching from", topic), on_loss::repeat, limit,
+      connection_, about_topic("fetching from", topic), on_loss::repeat, limit,
       [&](FlatBufferBuilder& builder) {
         const auto name = builder.CreateString(topic);
         const auto filter = detail::subscription_filter(options.filter).encode(builder);
@@ -146,7 +146,7 @@ detail::operation<records> client::prepare_fetch(std::string_view topic, partiti
 detail::operation<std::vector<partition_offset>> client::prepare_list_offsets(std::string_view topic,
                                                                               list_offsets_options options) {
   return make_call<std::vector<partition_offset>>(
-      connection_, about("listing offsets of", topic), on_loss::repeat, options.timeout,
+      connection_, about_topic("listing offsets of", topic), on_loss::repeat, options.timeout,
       [&](FlatBufferBuilder& builder) {
         std::vector<std::uint32_t> partitions;
         for (const auto partition : options.partitions) partitions.push_back(partition.value());
@@ -166,7 +166,7 @@ detail::operation<std::vector<partition_offset>> client::prepare_list_offsets(st
 detail::operation<> client::prepare_create_topic(std::string_view name, topic_settings settings,
                                                  create_topic_options options) {
   return make_call<>(
-      connection_, about("creating", name), options.if_absent ? on_loss::repeat : on_loss::fail,
+      connection_, about_topic("creating", name), options.if_absent ? on_loss::repeat : on_loss::fail,
       options.timeout,
       [&](FlatBufferBuilder& builder) {
         const auto text = builder.CreateString(name);
@@ -178,7 +178,7 @@ detail::operation<> client::prepare_create_topic(std::string_view name, topic_se
 detail::operation<> client::prepare_alter_topic(std::string_view name, topic_settings settings,
                                                 call_options options) {
   return make_call<>(
-      connection_, about("altering", name), on_loss::fail, options.timeout,
+      connection_, about_topic("altering", name), on_loss::fail, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const auto text = builder.CreateString(name);
         return wire::CreateAlterTopic(builder, text, detail::encode(builder, settings));
@@ -188,7 +188,7 @@ detail::operation<> client::prepare_alter_topic(std::string_view name, topic_set
 
 detail::operation<> client::prepare_delete_topic(std::string_view name, call_options options) {
   return make_call<>(
-      connection_, about("deleting", name), on_loss::fail, options.timeout,
+      connection_, about_topic("deleting", name), on_loss::fail, options.timeout,
       [&](FlatBufferBuilder& builder) {
         return wire::CreateDeleteTopic(builder, builder.CreateString(name));
       },
@@ -197,7 +197,7 @@ detail::operation<> client::prepare_delete_topic(std::string_view name, call_opt
 
 detail::operation<topic_info> client::prepare_describe_topic(std::string_view name, call_options options) {
   return make_call<topic_info>(
-      connection_, about("describing", name), on_loss::repeat, options.timeout,
+      connection_, about_topic("describing", name), on_loss::repeat, options.timeout,
       [&](FlatBufferBuilder& builder) {
         return wire::CreateDescribeTopic(builder, builder.CreateString(name));
       },

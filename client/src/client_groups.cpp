@@ -17,7 +17,7 @@ using flatbuffers::FlatBufferBuilder;
 
 namespace {
 
-std::string about(const char* doing, std::string_view group) {
+std::string about_group(const char* doing, std::string_view group) {
   return std::string(doing) + " group \"" + std::string(group) + "\"";
 }
 
@@ -76,7 +76,7 @@ detail::operation<group_info> client::prepare_describe_group(std::string_view na
   };
   const auto left = std::make_shared<rest>();
   return make_paged_call<group_info>(
-      connection_, about("describing", name), options.timeout,
+      connection_, about_group("describing", name), options.timeout,
       [left, name = std::string(name)](detail::session& session, std::uint64_t id, const group_info& before) {
         return session.encode(id, [&](FlatBufferBuilder& builder) {
           const auto text = builder.CreateString(name);
@@ -105,7 +105,7 @@ detail::operation<group_info> client::prepare_describe_group(std::string_view na
 detail::operation<> client::prepare_move_group(std::string_view name, std::span<const group_position> to,
                                                call_options options) {
   return make_call<>(
-      connection_, about("moving", name), on_loss::repeat, options.timeout,
+      connection_, about_group("moving", name), on_loss::repeat, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const auto text = builder.CreateString(name);
         std::vector<flatbuffers::Offset<wire::PartitionOffset>> offsets;
@@ -120,7 +120,7 @@ detail::operation<> client::prepare_move_group(std::string_view name, std::span<
 
 detail::operation<> client::prepare_delete_group(std::string_view name, call_options options) {
   return make_call<>(
-      connection_, about("deleting", name), on_loss::fail, options.timeout,
+      connection_, about_group("deleting", name), on_loss::fail, options.timeout,
       [&](FlatBufferBuilder& builder) {
         return wire::CreateDeleteGroup(builder, builder.CreateString(name));
       },

@@ -11,8 +11,6 @@ namespace skald::detail {
 namespace {
 
 constexpr std::size_t spare_buffers_max = 32;
-// What a frame needs beside one batch.
-constexpr std::size_t frame_reserve_bytes = 64 * 1024;
 
 std::size_t bytes_of(const message& what) {
   return protocol::batch_builder::record_bytes_max(what.key, what.value, what.headers);

@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 constexpr std::size_t batches_in_flight_max = 5;
 // Frames are kept this small so that answers come while more is being sent.
 constexpr std::size_t publish_frame_bytes = 1u << 20;
-constexpr std::size_t frame_reserve_bytes = 64 * 1024;
 constexpr milliseconds backoff_min{20};
 constexpr milliseconds backoff_max{1'000};
 
@@ -26,7 +25,7 @@ milliseconds backoff(unsigned refusals) {
 }
 
 // Refusals that pass by themselves.
-bool is_transient(errc code) {
+bool may_pass(errc code) {
   return code == errc::storage_full || code == errc::overloaded || code == errc::shutting_down ||
          code == errc::connection_lost;
 }
@@ -85,7 +84,7 @@ void producer_core::described(const std::string& name, const result<topic_facts>
     topic.trouble.clear();
     limit_batches(topic);
     release_held(topic, now);
-  } else if (is_transient(facts.error().code)) {
+  } else if (may_pass(facts.error().code)) {
     topic.trouble = facts.error().message;
     topic.ask_not_before = now + backoff_max;
   } else {
@@ -120,7 +119,7 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
   auto& topic = *stream.topic;
   leave_flight(batch);
   // A refusal that may pass says nothing about an earlier attempt whose answer was lost.
-  if (!is_transient(outcome.code)) batch->in_doubt = false;
+  if (!may_pass(outcome.code)) batch->in_doubt = false;
   if (topic.facts && outcome.partitions > topic.facts->partitions)
     topic.facts->partitions = outcome.partitions;
 
@@ -139,7 +138,7 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
     stream.recovering = true;
     const bool out_of_order = outcome.code == errc::out_of_order_sequence;
     if (out_of_order || outcome.code == errc::fenced_producer) stream.identity_lost = true;
-    if (out_of_order || is_transient(outcome.code)) {
+    if (out_of_order || may_pass(outcome.code)) {
       batch->trouble = outcome.message;
       stream.not_before = now + backoff(stream.refusals++);
       requeue(batch);

@@ -5,6 +5,8 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "client/src/requests.hpp"
+
 namespace skald::detail {
 
 namespace {
@@ -15,10 +17,6 @@ steady_time coarse_now() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return steady_time(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
-}
-
-std::exception_ptr exception_of(const failure& why) {
-  return std::make_exception_ptr(error(why.code, why.message));
 }
 
 }  // namespace

@@ -6,6 +6,9 @@
 
 namespace skald::detail {
 
+// What a frame needs beside one batch.
+inline constexpr std::size_t frame_reserve_bytes = 64 * 1024;
+
 struct sealed_batch {
   partition_stream* home = nullptr;
   std::uint64_t ordinal = 0;  // in its stream

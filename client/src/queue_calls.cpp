@@ -17,7 +17,7 @@ using flatbuffers::FlatBufferBuilder;
 
 namespace {
 
-std::string about(const char* doing, std::string_view topic, std::string_view queue) {
+std::string about_queue(const char* doing, std::string_view topic, std::string_view queue) {
   return std::string(doing) + " queue \"" + std::string(queue) + "\" of topic \"" + std::string(topic) + "\"";
 }
 
@@ -49,7 +49,7 @@ detail::operation<work_queue> client::prepare_open_queue(std::string_view topic,
 detail::operation<> client::prepare_create_queue(std::string_view topic, std::string_view queue,
                                                  queue_settings settings, create_queue_options options) {
   return make_call<>(
-      connection_, about("creating", topic, queue), options.if_absent ? on_loss::repeat : on_loss::fail,
+      connection_, about_queue("creating", topic, queue), options.if_absent ? on_loss::repeat : on_loss::fail,
       options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
@@ -62,7 +62,7 @@ detail::operation<> client::prepare_create_queue(std::string_view topic, std::st
 detail::operation<> client::prepare_alter_queue(std::string_view topic, std::string_view queue,
                                                 queue_settings settings, call_options options) {
   return make_call<>(
-      connection_, about("altering", topic, queue), on_loss::fail, options.timeout,
+      connection_, about_queue("altering", topic, queue), on_loss::fail, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
         return wire::CreateAlterQueue(builder, of.topic, of.queue, detail::encode(builder, settings));
@@ -73,7 +73,7 @@ detail::operation<> client::prepare_alter_queue(std::string_view topic, std::str
 detail::operation<> client::prepare_delete_queue(std::string_view topic, std::string_view queue,
                                                  call_options options) {
   return make_call<>(
-      connection_, about("deleting", topic, queue), on_loss::fail, options.timeout,
+      connection_, about_queue("deleting", topic, queue), on_loss::fail, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
         return wire::CreateDeleteQueue(builder, of.topic, of.queue);
@@ -84,7 +84,7 @@ detail::operation<> client::prepare_delete_queue(std::string_view topic, std::st
 detail::operation<queue_info> client::prepare_describe_queue(std::string_view topic, std::string_view queue,
                                                              call_options options) {
   return make_call<queue_info>(
-      connection_, about("describing", topic, queue), on_loss::repeat, options.timeout,
+      connection_, about_queue("describing", topic, queue), on_loss::repeat, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
         return wire::CreateDescribeQueue(builder, of.topic, of.queue);
@@ -99,7 +99,7 @@ detail::operation<queue_info> client::prepare_describe_queue(std::string_view to
 detail::operation<peeked_records> client::prepare_peek_queue(std::string_view topic, std::string_view queue,
                                                              partition_id partition, peek_options options) {
   return make_call<peeked_records>(
-      connection_, about("looking into", topic, queue), on_loss::repeat, options.timeout,
+      connection_, about_queue("looking into", topic, queue), on_loss::repeat, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
         return wire::CreatePeekQueue(builder, of.topic, of.queue, partition.value(), options.from.value(),
@@ -113,7 +113,7 @@ detail::operation<peeked_records> client::prepare_peek_queue(std::string_view to
 detail::operation<std::uint64_t> client::prepare_retry_queue(std::string_view topic, std::string_view queue,
                                                              call_options options) {
   return make_call<std::uint64_t>(
-      connection_, about("retrying", topic, queue), on_loss::repeat, options.timeout,
+      connection_, about_queue("retrying", topic, queue), on_loss::repeat, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
         return wire::CreateRetryQueue(builder, of.topic, of.queue);
@@ -124,7 +124,7 @@ detail::operation<std::uint64_t> client::prepare_retry_queue(std::string_view to
 detail::operation<std::uint64_t> client::prepare_purge_queue(std::string_view topic, std::string_view queue,
                                                              purge_options options) {
   return make_call<std::uint64_t>(
-      connection_, about("purging", topic, queue), options.dry_run ? on_loss::repeat : on_loss::fail,
+      connection_, about_queue("purging", topic, queue), options.dry_run ? on_loss::repeat : on_loss::fail,
       options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
@@ -138,7 +138,7 @@ detail::operation<std::uint64_t> client::prepare_settle_dead(std::string_view to
                                                              std::span<const offset> records, bool drop,
                                                              call_options options) {
   return make_call<std::uint64_t>(
-      connection_, about("settling dead letters of", topic, queue), on_loss::fail, options.timeout,
+      connection_, about_queue("settling dead letters of", topic, queue), on_loss::fail, options.timeout,
       [&](FlatBufferBuilder& builder) {
         const names of(builder, topic, queue);
         std::vector<std::uint64_t> offsets;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <skald/protocol/error.hpp>
+#include "client/src/attaching.hpp"
 #include "client/src/queue_codec.hpp"
 #include "client/src/requests.hpp"
 
@@ -11,17 +12,11 @@ namespace skald::detail {
 
 namespace {
 
-constexpr std::chrono::milliseconds retry_delay{200};
-
 // While some are on their way, what is settled gathers: few at a time make large groups, and no wait when
 // idle.
 constexpr std::uint64_t requests_in_flight_max = 4;
 constexpr std::size_t settled_per_request = 4096;
 constexpr std::size_t settled_bytes_max = 256 * 1024;  // of reasons in one request
-
-bool is_transient(errc code) {
-  return code == errc::overloaded || code == errc::shutting_down || code == errc::connection_lost;
-}
 
 }  // namespace
 
@@ -95,8 +90,8 @@ void queue_consumer::on_opened(const result<incoming_frame>& answer) {
 void queue_consumer::attach_failed(const failure& why) {
   if (id_ != 0) connection_->route(std::exchange(id_, 0), {});
   if (why.code == errc::connection_lost || why.code == errc::closed) return;  // ready() or closed() follows
-  if (is_transient(why.code)) {
-    retry_timer_.expires_after(retry_delay);
+  if (may_attach_later(why.code)) {
+    retry_timer_.expires_after(attach_again_after);
     retry_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& code) {
       const auto self = weak.lock();
       if (!code && self && self->connection_->session().ready()) self->attach();

@@ -4,18 +4,13 @@
 #include <boost/asio/dispatch.hpp>
 #include <utility>
 
+#include "client/src/attaching.hpp"
 #include "client/src/requests.hpp"
 #include "client/src/service_codec.hpp"
 
 namespace skald::detail {
 
 namespace {
-
-constexpr std::chrono::milliseconds retry_delay{200};
-
-bool is_transient(errc code) {
-  return code == errc::overloaded || code == errc::shutting_down || code == errc::connection_lost;
-}
 
 std::vector<std::pair<std::string, std::string>> owned(std::span<const header> headers) {
   std::vector<std::pair<std::string, std::string>> kept;
@@ -106,13 +101,13 @@ void responder_engine::on_serving(const result<incoming_frame>& answer) {
 void responder_engine::serve_failed(const failure& why) {
   if (id_ != 0) connection_->route(std::exchange(id_, 0), {});
   if (why.code == errc::connection_lost || why.code == errc::closed) return;  // ready() or closed() follows
-  if (is_transient(why.code)) return retry_later();
+  if (may_attach_later(why.code)) return retry_later();
   if (started_) return finish_start(why);
   end(why);
 }
 
 void responder_engine::retry_later() {
-  retry_timer_.expires_after(retry_delay);
+  retry_timer_.expires_after(attach_again_after);
   retry_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& code) {
     const auto self = weak.lock();
     if (!code && self && self->id_ == 0 && self->connection_->session().ready()) self->serve();

@@ -3,24 +3,12 @@
 #include <utility>
 
 #include <skald/protocol/error.hpp>
+#include "client/src/attaching.hpp"
 #include "client/src/reading_codec.hpp"
+#include "client/src/requests.hpp"
 #include "client/src/subscription_codec.hpp"
 
 namespace skald::detail {
-
-namespace {
-
-constexpr std::chrono::milliseconds retry_delay{200};
-
-std::exception_ptr exception_of(const failure& why) {
-  return std::make_exception_ptr(error(why.code, why.message));
-}
-
-bool is_transient(errc code) {
-  return code == errc::overloaded || code == errc::shutting_down || code == errc::connection_lost;
-}
-
-}  // namespace
 
 subscriber::subscriber(std::shared_ptr<detail::connection> through, std::string_view topic,
                        const subscribe_options& options)
@@ -105,8 +93,8 @@ void subscriber::on_subscribed(const result<incoming_frame>& answer) {
 void subscriber::attach_failed(const failure& why) {
   if (id_ != 0) connection_->route(std::exchange(id_, 0), {});
   if (why.code == errc::connection_lost || why.code == errc::closed) return;  // ready() or closed() follows
-  if (is_transient(why.code)) {
-    retry_timer_.expires_after(retry_delay);
+  if (may_attach_later(why.code)) {
+    retry_timer_.expires_after(attach_again_after);
     retry_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& code) {
       const auto self = weak.lock();
       if (!code && self && self->connection_->session().ready()) self->attach();

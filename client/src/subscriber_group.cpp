@@ -2,18 +2,11 @@
 #include <utility>
 
 #include <skald/protocol/error.hpp>
+#include "client/src/requests.hpp"
 #include "client/src/subscriber.hpp"
 #include "client/src/subscription_codec.hpp"
 
 namespace skald::detail {
-
-namespace {
-
-std::exception_ptr exception_of(const failure& why) {
-  return std::make_exception_ptr(error(why.code, why.message));
-}
-
-}  // namespace
 
 void subscriber::on_joined(const wire::SubscribeOk& ok) {
   member_ = ok.member();

@@ -22,7 +22,7 @@ failure too_large(std::size_t bytes_max) {
           "the batch's records, uncompressed, are over the limit of " + std::to_string(bytes_max) + " bytes"};
 }
 
-failure corrupt(const std::string& what) {
+failure undecodable(const std::string& what) {
   return {errc::corrupt_batch, "the batch's records do not uncompress: " + what};
 }
 
@@ -90,7 +90,7 @@ result<> decompressor::run_zstd(std::span<const std::byte> frame, std::size_t by
   ZSTD_DCtx_setParameter(zstd_.get(), ZSTD_d_windowLogMax, window_log);
 
   const auto stated = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  if (stated == ZSTD_CONTENTSIZE_ERROR) return corrupt("not a zstd frame");
+  if (stated == ZSTD_CONTENTSIZE_ERROR) return undecodable("not a zstd frame");
   if (stated == ZSTD_CONTENTSIZE_UNKNOWN) {
     output_.start(frame.size() * 4, bytes_max);
   } else if (stated > bytes_max) {
@@ -107,13 +107,13 @@ result<> decompressor::run_zstd(std::span<const std::byte> frame, std::size_t by
     output_.advance(out.pos);
     if (ZSTD_isError(status)) {
       if (ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge) return too_large(bytes_max);
-      return corrupt(ZSTD_getErrorName(status));
+      return undecodable(ZSTD_getErrorName(status));
     }
     if (status == 0) break;
-    if (in.pos == in.size && output_.room() > 0) return corrupt("the zstd frame is cut off");
+    if (in.pos == in.size && output_.room() > 0) return undecodable("the zstd frame is cut off");
   }
   if (output_.exceeds_limit()) return too_large(bytes_max);
-  if (in.pos != in.size) return corrupt("there are bytes after the zstd frame");
+  if (in.pos != in.size) return undecodable("there are bytes after the zstd frame");
   return {};
 }
 
@@ -128,8 +128,8 @@ result<> decompressor::run_lz4(std::span<const std::byte> frame, std::size_t byt
   LZ4F_frameInfo_t info{};
   std::size_t consumed = frame.size();
   if (const auto status = LZ4F_getFrameInfo(lz4_.get(), &info, frame.data(), &consumed); LZ4F_isError(status))
-    return corrupt(LZ4F_getErrorName(status));
-  if (info.frameType != LZ4F_frame) return corrupt("not an lz4 frame");
+    return undecodable(LZ4F_getErrorName(status));
+  if (info.frameType != LZ4F_frame) return undecodable("not an lz4 frame");
   if (info.contentSize > bytes_max) return too_large(bytes_max);
   output_.start(info.contentSize != 0 ? static_cast<std::size_t>(info.contentSize) : frame.size() * 4,
                 bytes_max);
@@ -141,13 +141,13 @@ result<> decompressor::run_lz4(std::span<const std::byte> frame, std::size_t byt
     std::size_t produced = output_.room();
     const std::size_t status =
         LZ4F_decompress(lz4_.get(), output_.at(), &produced, frame.data(), &consumed, nullptr);
-    if (LZ4F_isError(status)) return corrupt(LZ4F_getErrorName(status));
+    if (LZ4F_isError(status)) return undecodable(LZ4F_getErrorName(status));
     output_.advance(produced);
     if (status == 0) break;
-    if (consumed == frame.size() && output_.room() > 0) return corrupt("the lz4 frame is cut off");
+    if (consumed == frame.size() && output_.room() > 0) return undecodable("the lz4 frame is cut off");
   }
   if (output_.exceeds_limit()) return too_large(bytes_max);
-  if (consumed != frame.size()) return corrupt("there are bytes after the lz4 frame");
+  if (consumed != frame.size()) return undecodable("there are bytes after the lz4 frame");
   return {};
 }
 

@@ -32,7 +32,7 @@ flatbuffers::Offset<wire::QueueInfo> write_queue(builder& to, const queue_info& 
                                queue.parked, queue.dead, list);
 }
 
-queue_port::finished answer_done(pending_request request) {
+queue_port::finished answer_finished(pending_request request) {
   return [request = std::move(request)](const shard::failure& why) {
     if (why) return request.fail(why.code, why.message);
     request.answer([](builder& to) { return wire::CreateOk(to); });
@@ -64,16 +64,16 @@ flatbuffers::Offset<wire::QueueSettings> write_settings(builder& to, const shard
 
 void create_queue(session& of, std::uint64_t id, const wire::CreateQueue& message) {
   of.host().queues->create_queue(queue_named(message), read_settings(message.settings()), message.if_absent(),
-                                 message.latest(), answer_done(of.open(id)));
+                                 message.latest(), answer_finished(of.open(id)));
 }
 
 void alter_queue(session& of, std::uint64_t id, const wire::AlterQueue& message) {
   of.host().queues->alter_queue(queue_named(message), read_settings(message.settings()),
-                                answer_done(of.open(id)));
+                                answer_finished(of.open(id)));
 }
 
 void delete_queue(session& of, std::uint64_t id, const wire::DeleteQueue& message) {
-  of.host().queues->delete_queue(queue_named(message), answer_done(of.open(id)));
+  of.host().queues->delete_queue(queue_named(message), answer_finished(of.open(id)));
 }
 
 void describe_queue(session& of, std::uint64_t id, const wire::DescribeQueue& message) {
