@@ -108,7 +108,8 @@ TEST_CASE("bash completes commands, options, values and the broker's topics") {
   create_topic("completed.one");
   create_topic("completed.two");
   CHECK(completions("''") ==
-        "topic pub sub queue dead group get events keys timer saga trace request serve service doctor status "
+        "topic pub sub queue dead group get events keys timer saga trace request serve service doctor bench "
+        "status "
         "ping\n");
   CHECK(completions("to") == "topic\n");
   CHECK(completions("topic de") == "describe delete\n");
@@ -118,6 +119,9 @@ TEST_CASE("bash completes commands, options, values and the broker's topics") {
   CHECK(completions("pub --comp") == "--compression\n");
   CHECK(completions("pub t --compression l") == "lz4\n");
   CHECK(completions("sub --from e") == "earliest\n");
+  CHECK(completions("bench pub") == "publish pubsub\n");
+  CHECK(completions("bench queue --pre") == "--prefetch\n");
+  CHECK(completions("bench publish --payload t") == "text\n");
   CHECK(completions("sub completed.") == "completed.one completed.two\n");
   CHECK(completions("topic delete completed.t") == "completed.two\n");
   CHECK(completions("pub --key x completed.o") == "completed.one\n");

@@ -71,6 +71,16 @@ TEST_CASE("every mistake on the command line is named, with exit code 2") {
       {{"status", "--timeout", "0"}, "--timeout: it must be more than 0; "},
       {{"doctor", "--patience", "long"}, "--patience: duration 'long'"},
       {{"doctor", "--metrics", "--forget", "a/b"}, "; see skald doctor --help"},
+      {{"bench"}, "skald: a command is required; see skald bench --help\n"},
+      {{"bench", "sprint"}, "there is no command 'sprint'"},
+      {{"bench", "publish", "--size", "4KiB-1KiB"}, "--size: '4KiB-1KiB' goes from large to small"},
+      {{"bench", "publish", "--consumers", "2"}, "unexpected argument '--consumers'"},
+      {{"bench", "pubsub", "--size", "8B"}, "--size: records of pubsub need at least 24 B"},
+      {{"bench", "pubsub", "--consumers", "3", "--partitions", "2"}, "3 consumers cannot share 2 partitions"},
+      {{"bench", "publish", "--duration", "0"}, "--duration: it must be more than 0"},
+      {{"bench", "publish", "--rate", "0"}, "--rate: 0 is out of range"},
+      {{"bench", "publish", "--existing"}, "--existing is for --topic: say which"},
+      {{"bench", "publish", "--durability", "quorum"}, "--durability: 'quorum' is none of disk, memory"},
       {{"ping", "--count", "0"}, "--count: 0 is out of range; it must be from 1 to 4294967295; "},
       {{"-b", "no port:x", "status"}, "no port:x"},
   };
@@ -104,6 +114,9 @@ TEST_CASE("--help and --version stand alone, without a broker") {
                                  {"service", "stats", "--help"},
                                  {"service", "watch", "--help"},
                                  {"doctor", "--help"},
+                                 {"bench", "--help"},
+                                 {"bench", "publish", "--help"},
+                                 {"bench", "request", "--help"},
                                  {"status", "--help"},
                                  {"ping", "--help"}}) {
     const process_result ended = run_process(SKALD_PROGRAM, given);

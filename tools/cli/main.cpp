@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/bench/bench_command.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/quantity.hpp"
@@ -22,6 +23,7 @@ constexpr const char* footer = R"(Examples:
   skald sub orders --from earliest --format '%k %v'
   skald serve price -- ./price.sh
   skald request price '{"sku": 7}'
+  skald bench publish
   skald COMMAND --help       says all about one command
 
 Environment:
@@ -139,6 +141,7 @@ exit_code run(int argc, char** argv) {
   add_saga_command(app, globals, chosen);
   add_trace_command(app, globals, chosen);
   add_doctor_command(app, globals, chosen);
+  add_bench_command(app, globals, chosen);
   add_status_command(app, globals, chosen);
   add_ping_command(app, globals, chosen);
 

@@ -28,6 +28,8 @@ _skald() {
   local sub_options='--from -p --partition -k --key --key-prefix -H --header -n --count --follow --no-follow --format
     --group --instance --queue --create --prefetch'
   local serve_options='--concurrency --instance --label -m --metadata'
+  local bench_options='--producers --consumers --size --payload --file --warm-up --duration -n --count --dir'
+  local bench_topic_options='--partitions --topic --keep --keys --durability --compression --batch --linger'
   local queue_setting_options='--lease --max-attempts --backoff-min --backoff-max --ordered-by-key --dead-letter'
   COMPREPLY=()
 
@@ -51,8 +53,9 @@ _skald() {
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
         --backoff-max | --dead-letter | --delay | --at | --ttl | --timer | --cleanup | --compact-after | \
-        --keep-tombstones | --orchestrator | --state | --older-than | --since | --patience | \
-        --min-free | --expect | --forget)
+        --keep-tombstones | --orchestrator | --state | --older-than | --since | --patience | --min-free | --expect | \
+        --forget | --producers | --consumers | --size | --payload | --keys | --batch | --linger | --rate | \
+        --in-flight | --warm-up | --duration | --dir)
         ((++index))
         ;;
       --) [[ $command == serve ]] && return ;;  # what follows is another command's
@@ -60,7 +63,7 @@ _skald() {
       *)
         if [[ -z $command ]]; then
           command=$word
-        elif [[ $command == @(topic|group|service|queue|dead|timer|saga) && -z $subcommand ]]; then
+        elif [[ $command == @(topic|group|service|queue|dead|timer|saga|bench) && -z $subcommand ]]; then
           subcommand=$word
         else
           ((++arguments))
@@ -76,6 +79,12 @@ _skald() {
       return
       ;;
     --output) COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
+    --dir)
+      compopt -o dirnames 2>/dev/null
+      COMPREPLY=($(compgen -d -- "$current"))
+      return
+      ;;
+    --payload) COMPREPLY=($(compgen -W 'random text' -- "$current")); return ;;
     --input) COMPREPLY=($(compgen -W 'lines json raw' -- "$current")); return ;;
     --compression) COMPREPLY=($(compgen -W 'none lz4 zstd' -- "$current")); return ;;
     --durability) COMPREPLY=($(compgen -W 'memory disk' -- "$current")); return ;;
@@ -97,7 +106,8 @@ _skald() {
       --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
       --delay | --at | --ttl | --timer | --compact-after | --keep-tombstones | \
-      --orchestrator | --older-than | --since | --patience | --min-free | --forget)
+      --orchestrator | --older-than | --since | --patience | --min-free | --forget | --producers | \
+      --consumers | --size | --keys | --batch | --linger | --rate | --in-flight | --warm-up | --duration)
       return
       ;;
   esac
@@ -120,6 +130,11 @@ _skald() {
       service:watch) options+=' -n --count' ;;
       topic:alter) options+=" $setting_options" ;;
       topic:list) options+=' --names' ;;
+      bench:request) options+=" $bench_options --rate --in-flight" ;;
+      bench:consume) options+=" $bench_options $bench_topic_options --existing" ;;
+      bench:publish) options+=" $bench_options $bench_topic_options --existing --rate --in-flight" ;;
+      bench:queue) options+=" $bench_options $bench_topic_options --prefetch --rate --in-flight" ;;
+      bench:?*) options+=" $bench_options $bench_topic_options --rate --in-flight" ;;
       timer:move) options+=' --delay --at --if-exists' ;;
       timer:cancel) options+=' --if-exists' ;;
       saga:list) options+=' --orchestrator --state --older-than' ;;
@@ -143,13 +158,14 @@ _skald() {
 
   case $command:$subcommand:$arguments in
     ::0)
-      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer saga trace request serve service doctor status ping' -- "$current"))
+      COMPREPLY=($(compgen -W 'topic pub sub queue dead group get events keys timer saga trace request serve service doctor bench status ping' -- "$current"))
       ;;
     group::0) COMPREPLY=($(compgen -W 'list describe reset delete' -- "$current")) ;;
     group:describe:0 | group:reset:0 | group:delete:0)
       COMPREPLY=($(compgen -W "$(_skald_groups "${broker[@]}")" -- "$current"))
       ;;
     topic::0) COMPREPLY=($(compgen -W 'create list describe alter delete' -- "$current")) ;;
+    bench::0) COMPREPLY=($(compgen -W 'publish consume pubsub fanout queue request' -- "$current")) ;;
     timer::0) COMPREPLY=($(compgen -W 'list move cancel' -- "$current")) ;;
     saga::0) COMPREPLY=($(compgen -W 'list show retry skip compensate abort' -- "$current")) ;;
     service::0) COMPREPLY=($(compgen -W 'list info ping stats watch' -- "$current")) ;;

@@ -1,0 +1,198 @@
+#include "tools/bench/report.hpp"
+
+#include <array>
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstdio>
+
+#include "tools/cli/quantity.hpp"
+#include "tools/cli/table.hpp"
+
+namespace skald::cli::bench {
+namespace {
+
+namespace json = boost::json;
+
+struct quantile {
+  double percent;
+  const char* name;
+};
+constexpr std::array<quantile, 4> quantiles{{{50, "p50"}, {90, "p90"}, {99, "p99"}, {99.9, "p99.9"}}};
+
+std::string fixed(double value, int digits) {
+  std::array<char, 64> text{};
+  const int size = std::snprintf(text.data(), text.size(), "%.*f", digits, value);
+  return {text.data(), static_cast<std::size_t>(size)};
+}
+
+std::uint64_t rounded(double value) {
+  return static_cast<std::uint64_t>(std::llround(value));
+}
+
+double microseconds(std::chrono::nanoseconds value) {
+  return static_cast<double>(value.count()) / 1e3;
+}
+
+double per_second(std::uint64_t count, const report& of) {
+  return of.measured.count() > 0 ? static_cast<double>(count) / of.measured.count() : 0;
+}
+
+std::optional<double> write_amplification(const broker_use& used) {
+  if (!used.disk_written_bytes || used.payload_written_bytes == 0) return std::nullopt;
+  return static_cast<double>(*used.disk_written_bytes) / static_cast<double>(used.payload_written_bytes);
+}
+
+std::string latency_text(const report& of) {
+  if (of.latency_of.empty()) return "not of this workload";
+  if (of.latency.empty()) return "none measured";
+  std::string text;
+  for (const quantile& each : quantiles)
+    text += std::string(each.name) + " " + format_latency(of.latency.percentile(each.percent)) + ", ";
+  return text + "max " + format_latency(of.latency.max()) + "; " + of.latency_of;
+}
+
+std::string memory_text(std::uint64_t bytes, bool is_peak) {
+  return format_size(bytes) + (is_peak ? " of memory at most" : " of memory");
+}
+
+std::string broker_text(const broker_use& used) {
+  const std::string cores = used.cores ? fixed(*used.cores, 2) + " cores, " : "";
+  return cores + memory_text(used.memory_bytes, used.memory_is_peak);
+}
+
+std::string disk_text(const report& of) {
+  std::string text = fixed(per_second(of.used.syncs, of), 1) + " fsyncs/s";
+  if (const auto times = write_amplification(of.used))
+    text = fixed(*times, 2) + " bytes written for each byte of payload, " + text;
+  return text;
+}
+
+json::value optional_number(const std::optional<double>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
+}
+
+json::value latency_json(const report& of) {
+  if (of.latency_of.empty() || of.latency.empty()) return nullptr;
+  json::object object{{"of", of.latency_of}, {"count", of.latency.count()}};
+  object["min"] = microseconds(of.latency.min());
+  object["mean"] = microseconds(of.latency.mean());
+  for (const quantile& each : quantiles)
+    object[each.name] = microseconds(of.latency.percentile(each.percent));
+  object["max"] = microseconds(of.latency.max());
+  return object;
+}
+
+}  // namespace
+
+std::string_view to_string(ending how) noexcept {
+  switch (how) {
+    case ending::complete:
+      return "ok";
+    case ending::interrupted:
+      return "interrupted";
+    case ending::failed:
+      return "failed";
+  }
+  return "";
+}
+
+double report::records_per_second() const {
+  return per_second(records, *this);
+}
+
+double report::bytes_per_second() const {
+  return per_second(bytes, *this);
+}
+
+std::string format_latency(std::chrono::nanoseconds value) {
+  constexpr std::array<const char*, 3> units{"us", "ms", "s"};
+  double number = microseconds(value);
+  std::size_t unit = 0;
+  while (unit + 1 < units.size() && number >= 999.5) {
+    number /= 1e3;
+    ++unit;
+  }
+  const int digits = number < 9.995 ? 2 : number < 99.95 ? 1 : 0;
+  return fixed(number, digits) + " " + units[unit];
+}
+
+std::string to_text(const report& of) {
+  table facts({"", ""});
+  facts.add({"workload", of.workload + ": " + of.setting});
+  facts.add({"broker", of.broker});
+  const std::string cut =
+      of.ended == ending::complete ? "" : "PARTIAL (" + std::string(to_string(of.ended)) + "): ";
+  facts.add({"measured", cut + fixed(of.measured.count(), 2) + " s, after " + fixed(of.warm_up.count(), 2) +
+                             " s of warm-up"});
+  std::string throughput = format_count(rounded(of.records_per_second())) + " " + of.unit + "/s, " +
+                           format_size(rounded(of.bytes_per_second())) + "/s";
+  if (of.unsent != 0) throughput += "; " + format_count(of.unsent) + " were due and never sent";
+  facts.add({"throughput", throughput});
+  facts.add({"latency", latency_text(of)});
+  facts.add({"client", fixed(of.client_cores, 2) + " cores, " + memory_text(of.client_memory_bytes, true)});
+  facts.add({"broker", broker_text(of.used)});
+  facts.add({"disk", disk_text(of)});
+  facts.add({"verified", format_count(of.verified) + " " + of.unit + ": " + of.found.text()});
+  std::string text = facts.text();
+  for (const std::string& each : of.remarks) text += "note: " + each + "\n";
+  if (!of.why.empty()) text += "failed: " + of.why + "\n";
+  return text + summary_line(of) + "\n";
+}
+
+std::string summary_line(const report& of) {
+  std::string line = "skald-bench workload=" + of.workload + " status=" + std::string(to_string(of.ended));
+  const auto add = [&](const std::string& name, const std::string& value) {
+    line += " " + name + "=" + value;
+  };
+  add("records", std::to_string(of.records));
+  add("seconds", fixed(of.measured.count(), 3));
+  add("records_per_s", std::to_string(rounded(of.records_per_second())));
+  add("bytes_per_s", std::to_string(rounded(of.bytes_per_second())));
+  const bool timed = !of.latency_of.empty() && !of.latency.empty();
+  for (const quantile& each : quantiles) {
+    add(std::string(each.name) + "_us",
+        timed ? fixed(microseconds(of.latency.percentile(each.percent)), 1) : "-");
+  }
+  add("max_us", timed ? fixed(microseconds(of.latency.max()), 1) : "-");
+  add("missing", std::to_string(of.found.missing));
+  add("repeated", std::to_string(of.found.repeated));
+  add("damaged", std::to_string(of.found.damaged));
+  add("unsent", std::to_string(of.unsent));
+  return line;
+}
+
+std::string to_json(const report& of) {
+  json::object object{{"workload", of.workload},
+                      {"status", to_string(of.ended)},
+                      {"setting", of.setting},
+                      {"broker", of.broker},
+                      {"warm_up_s", of.warm_up.count()},
+                      {"measured_s", of.measured.count()},
+                      {"records", of.records},
+                      {"bytes", of.bytes},
+                      {"records_per_s", of.records_per_second()},
+                      {"bytes_per_s", of.bytes_per_second()},
+                      {"unsent", of.unsent}};
+  object["error"] = of.why.empty() ? json::value(nullptr) : json::value(of.why);
+  object["rate_wanted"] = of.rate_wanted == 0 ? json::value(nullptr) : json::value(of.rate_wanted);
+  object["latency_us"] = latency_json(of);
+  object["client"] = {{"cpu_cores", of.client_cores}, {"memory_peak_bytes", of.client_memory_bytes}};
+  const json::value memory = of.used.memory_bytes;
+  object["broker_process"] = {{"cpu_cores", optional_number(of.used.cores)},
+                              {of.used.memory_is_peak ? "memory_peak_bytes" : "memory_bytes", memory}};
+  const auto amplification = write_amplification(of.used);
+  object["disk"] = {{"written_bytes", of.used.disk_written_bytes ? json::value(*of.used.disk_written_bytes)
+                                                                 : json::value(nullptr)},
+                    {"written_bytes_per_payload_byte", optional_number(amplification)},
+                    {"fsyncs_per_s", per_second(of.used.syncs, of)}};
+  object["verified"] = {{"records", of.verified},
+                        {"missing", of.found.missing},
+                        {"repeated", of.found.repeated},
+                        {"damaged", of.found.damaged}};
+  json::array remarks;
+  for (const std::string& each : of.remarks) remarks.emplace_back(each);
+  object["remarks"] = std::move(remarks);
+  return json::serialize(object);
+}
+
+}  // namespace skald::cli::bench
