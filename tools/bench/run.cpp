@@ -49,6 +49,8 @@ std::string_view verb_of(workload what) {
       return "published";
     case workload::request:
       return "answered";
+    case workload::saga:
+      return "completed";
     default:
       return "consumed";
   }
@@ -146,6 +148,8 @@ crew bench_run::assemble(const payload_pool& payloads, const crew* filled) const
       return queueing_crew(with_, scene_, payloads);
     case workload::request:
       return requesting_crew(with_, scene_, payloads);
+    case workload::saga:
+      return orchestrating_crew(with_, scene_);
   }
   return {};
 }
@@ -252,7 +256,8 @@ sample bench_run::look(const crew& workers) {
 }
 
 double bench_run::written_share() const {
-  if (with_.what == workload::consume || with_.what == workload::request) return 0;
+  if (with_.what == workload::consume || with_.what == workload::request || with_.what == workload::saga)
+    return 0;
   return with_.what == workload::fanout ? 1.0 / with_.consumers : 1.0;
 }
 

@@ -65,6 +65,7 @@ class target {
   std::string topic_;
   std::uint64_t records_before_ = 0;
   bool delete_topic_ = false;
+  bool delete_topics_like_ = false;  // all whose names begin with it
 };
 
 // What came through between two samples, and what both processes used. `written_share` says how many bytes

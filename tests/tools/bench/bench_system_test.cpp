@@ -62,6 +62,14 @@ TEST_CASE("requests are answered with what was asked") {
   CHECK(report.at("disk").at("written_bytes_per_payload_byte").is_null());
 }
 
+TEST_CASE("sagas are all completed, and their topics go") {
+  const json::value report =
+      bench_report("saga", {"--count", "100", "--producers", "2", "--in-flight", "20"});
+  CHECK(report.at("verified").at("records") == 100);
+  check_latency(report);
+  CHECK_FALSE(left_topics());
+}
+
 TEST_CASE("consume reads once what it was told to publish") {
   const json::value report = bench_report(
       "consume", {"--count", "3000", "--consumers", "2", "--compression", "zstd", "--payload", "text"});

@@ -84,7 +84,7 @@ struct interruption {
 
 TEST_CASE("an interrupted run says what it measured, and leaves nothing behind") {
   for (const interruption& each : {interruption{SIGINT, 130}, {SIGTERM, 143}}) {
-    for (const char* workload : {"publish", "pubsub", "queue"}) {
+    for (const char* workload : {"publish", "pubsub", "queue", "saga"}) {
       CAPTURE(workload);
       const std::int64_t before = records_in(shared_broker());
       running_skald running(bench(workload, {"--duration", "1h", "--rate", "100"}));

@@ -31,7 +31,7 @@ TEST_CASE("a size is one, or a range") {
 
 TEST_CASE("every workload may be run without options") {
   for (const workload what : {workload::publish, workload::consume, workload::pubsub, workload::fanout,
-                              workload::queue, workload::request}) {
+                              workload::queue, workload::request, workload::saga}) {
     CHECK(complaint(of(what)) == "");
   }
 }
