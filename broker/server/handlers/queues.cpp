@@ -102,8 +102,8 @@ void list_queues(session& of, std::uint64_t id, const wire::ListQueues& message)
 }
 
 void peek_queue(session& of, std::uint64_t id, const wire::PeekQueue& message) {
-  constexpr std::uint32_t records_max = 1000;
-  const std::uint32_t limit = message.limit() == 0 ? records_max : std::min(message.limit(), records_max);
+  constexpr std::uint32_t peeked_max = 1000;
+  const std::uint32_t limit = message.limit() == 0 ? peeked_max : std::min(message.limit(), peeked_max);
   of.host().queues->peek_queue(
       queue_named(message), partition_id(message.partition()), offset(message.offset()), limit,
       [request = of.open(id)](const queue_peek& seen) {
