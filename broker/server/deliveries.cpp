@@ -237,6 +237,7 @@ void deliveries::end(const shared& which, errc code, const std::string& why) {
 
 void deliveries::topic_changed(const shard::topic_change& change) {
   std::vector<shared> concerned;  // following may end one
+  concerned.reserve(subscriptions_.size());
   for (const auto& [id, one] : subscriptions_) concerned.push_back(one);
   for (const shared& one : concerned) {
     if (one->open) {

@@ -47,7 +47,7 @@ std::optional<fetched_records> fetch_records(queue_host& from_host, partition_re
   if (plan->why || plan->batches.empty()) return fetched_records{plan->why, plan->log_start, {}, plan->next};
   const batch_run run = choose_run(*plan, 0, bytes_max);
   auto read = from_host.reader->read(
-      plan, run, [plan, run, later = std::move(later)](std::error_code failed, slice bytes) {
+      plan, run, [plan, run, later = std::move(later)](std::error_code failed, const slice& bytes) {
         later(failed ? failed_to_read(failed) : decode(*plan, run, bytes));
       });
   if (!read) return std::nullopt;

@@ -92,6 +92,7 @@ void record_mover::flush() {
   append.batch = slice::copy_of(builder_.finish());
   append.timestamp_max = protocol::batch_view::parse(append.batch.bytes())->max_timestamp();
   std::vector<shard::queue_range> settled;
+  settled.reserve(taken_.size());
   for (const auto& [first, end] : taken_) settled.push_back({queue_, from_.partition, first, end});
   shard::commit_request commit;
   commit.batches = append.batch;

@@ -15,7 +15,7 @@ std::function<void()> committer::submit(std::unique_ptr<commit_data> what, stead
     return [] {};
   }
   auto one = std::make_shared<pending>(pending{std::move(what), deadline, std::move(done)});
-  const auto cancel = [weak = weak_from_this(), one = std::weak_ptr(one)] {
+  auto cancel = [weak = weak_from_this(), one = std::weak_ptr(one)] {
     const auto self = weak.lock();
     const auto what_is = one.lock();
     if (self && what_is) self->cancelled(what_is);

@@ -280,9 +280,8 @@ void queue_consumer::send(std::vector<settled> batch) {
     for (const settled& one : batch) {
       const auto reason =
           one.reason.empty() ? flatbuffers::Offset<flatbuffers::String>() : builder.CreateString(one.reason);
-      const auto delay = one.delay_ms ? flatbuffers::Optional<std::uint64_t>(*one.delay_ms)
-                                      : flatbuffers::Optional<std::uint64_t>();
-      list.push_back(wire::CreateSettled(builder, one.lease, one.first, one.count, one.how, delay, reason));
+      list.push_back(
+          wire::CreateSettled(builder, one.lease, one.first, one.count, one.how, one.delay_ms, reason));
     }
     return wire::CreateSettle(builder, id_, builder.CreateVector(list));
   });

@@ -84,6 +84,7 @@ void subscriber::group_step() {
   if (const auto released = positions_.take_releasable(); !released.empty()) {
     session.send(session.encode(session.next_id(), [&](flatbuffers::FlatBufferBuilder& builder) {
       std::vector<wire::TopicPartition> places;
+      places.reserve(released.size());
       for (const auto& of : released) places.emplace_back(of.topic.value(), of.partition.value());
       return wire::CreateReleasePartitions(builder, id_, builder.CreateVectorOfStructs(places));
     }));

@@ -14,7 +14,7 @@ Signed load(std::span<const std::byte> batch, std::size_t field) {
   return static_cast<Signed>(load_big_endian<std::make_unsigned_t<Signed>>(batch.data() + field));
 }
 
-failure corrupt(std::string message) {
+failure malformed(std::string message) {
   return {errc::corrupt_batch, std::move(message)};
 }
 
@@ -81,18 +81,18 @@ void record_range::iterator::read() {
 
 result<batch_view> batch_view::parse(std::span<const std::byte> data) {
   if (data.size() < batch_header_bytes)
-    return corrupt("the record batch is cut off: its fixed fields take 61 bytes, " +
-                   std::to_string(data.size()) + " are left");
+    return malformed("the record batch is cut off: its fixed fields take 61 bytes, " +
+                     std::to_string(data.size()) + " are left");
   if (const auto magic = load<std::int8_t>(data, layout::magic); magic != layout::magic_value)
-    return corrupt("not a record batch of version 2: its magic number is " + std::to_string(magic));
+    return malformed("not a record batch of version 2: its magic number is " + std::to_string(magic));
   const auto length = load<std::int32_t>(data, layout::batch_length);
   if (length < static_cast<std::int32_t>(batch_header_bytes - layout::uncounted_bytes))
-    return corrupt("the record batch claims a length of " + std::to_string(length) +
-                   ", shorter than its fixed fields");
+    return malformed("the record batch claims a length of " + std::to_string(length) +
+                     ", shorter than its fixed fields");
   const std::size_t size = layout::uncounted_bytes + static_cast<std::size_t>(length);
   if (size > data.size())
-    return corrupt("the record batch is cut off: it claims " + std::to_string(size) + " bytes, " +
-                   std::to_string(data.size()) + " are left");
+    return malformed("the record batch is cut off: it claims " + std::to_string(size) + " bytes, " +
+                     std::to_string(data.size()) + " are left");
   return batch_view(data.first(size));
 }
 

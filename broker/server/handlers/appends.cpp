@@ -20,8 +20,7 @@ std::uint32_t hash_of(std::string_view key) {
 
 std::shared_ptr<const shard::append_conditions> conditions_of(const wire::Append& append) {
   shard::append_conditions wants{.due = due_time_of(append)};
-  if (const auto version = append.expected_version(); version.has_value())
-    wants.expected_version = version.value();
+  wants.expected_version = append.expected_version();
   if (const auto ttl = append.ttl_ms(); ttl.has_value()) wants.ttl = milliseconds_of(ttl.value());
   wants.message_id = protocol::text(append.message_id());
   wants.timer_owner = protocol::text(append.timer_owner());

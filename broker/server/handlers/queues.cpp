@@ -15,7 +15,7 @@ using builder = flatbuffers::FlatBufferBuilder;
 
 template <class Value>
 std::optional<Value> optional_of(const flatbuffers::Optional<Value>& field) {
-  return field.has_value() ? std::optional<Value>(field.value()) : std::nullopt;
+  return field;
 }
 
 flatbuffers::Offset<wire::QueueInfo> write_queue(builder& to, const queue_info& queue) {
