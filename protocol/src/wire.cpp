@@ -17,10 +17,6 @@ constexpr flatbuffers::uoffset_t tables_max = 262'144;
 // Each function says what is wrong with one message, or nullptr.
 using complaint = const char*;
 
-bool is_missing(const flatbuffers::String* string) {
-  return string == nullptr || string->size() > string_bytes_max;
-}
-
 template <class T>
 bool is_over(const flatbuffers::Vector<T>* list, std::size_t elements_max) {
   return list != nullptr && list->size() > elements_max;

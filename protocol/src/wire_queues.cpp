@@ -4,10 +4,6 @@ namespace skald::protocol {
 
 namespace {
 
-bool is_missing(const flatbuffers::String* string) {
-  return string == nullptr || string->size() > string_bytes_max;
-}
-
 // Of every request that names a queue.
 const char* check_name(const auto& request) {
   return is_missing(request.topic()) || is_missing(request.queue())

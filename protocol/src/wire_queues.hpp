@@ -5,6 +5,11 @@
 
 namespace skald::protocol {
 
+// A name that a message may not lack, and that is not too long.
+inline bool is_missing(const flatbuffers::String* string) {
+  return string == nullptr || string->size() > string_bytes_max;
+}
+
 const char* check(const wire::CreateQueue&);
 const char* check(const wire::AlterQueue&);
 const char* check(const wire::DeleteQueue&);

@@ -13,7 +13,7 @@ using flatbuffers::FlatBufferBuilder;
 
 namespace {
 
-const steady_time t0(1'000s);
+const steady_time start(1'000s);
 
 // A session and the broker's side of it.
 struct conversation {
@@ -23,7 +23,7 @@ struct conversation {
   }
 
   // What the client writes, by type; remembers the ids.
-  std::vector<wire::Body> written(steady_time now = t0) {
+  std::vector<wire::Body> written(steady_time now = start) {
     std::vector<wire::Body> types;
     for (const auto& frame : client.take_output(now)) {
       const auto parsed = protocol::parse_frame(frame->front, {}).value();
@@ -35,7 +35,7 @@ struct conversation {
   }
 
   template <class Build>
-  result<> answer(std::uint64_t id, Build&& build, steady_time now = t0) {
+  result<> answer(std::uint64_t id, Build&& build, steady_time now = start) {
     protocol::frame_writer writer;
     const auto bytes = writer.finish(id, build(writer.begin()));
     const auto parsed = protocol::parse_frame(bytes, {}).value();
@@ -50,7 +50,7 @@ struct conversation {
   }
 
   void connect() {
-    client.opened(t0);
+    client.opened(start);
     REQUIRE(written() == std::vector{wire::Body::Hello});
     REQUIRE(greet());
   }
@@ -88,7 +88,7 @@ TEST_SUITE("session") {
   TEST_CASE("requests wait for the greeting, then go out in order and are answered in any") {
     conversation talk;
     const auto first = talk.ask(on_loss::repeat);
-    talk.client.opened(t0);
+    talk.client.opened(start);
     const auto second = talk.ask(on_loss::fail);
     CHECK(talk.written() == std::vector{wire::Body::Hello});
     REQUIRE(talk.greet());
@@ -128,19 +128,19 @@ TEST_SUITE("session") {
 
   TEST_CASE("a deadline that passes says why: no connection, or no answer") {
     conversation talk;
-    talk.ask(on_loss::repeat, t0 + 5s);
-    CHECK(talk.client.next_tick() == t0 + 5s);
+    talk.ask(on_loss::repeat, start + 5s);
+    CHECK(talk.client.next_tick() == start + 5s);
     talk.client.unreachable({errc::cannot_connect, "connection refused"});
-    REQUIRE(talk.client.tick(t0 + 4s));
+    REQUIRE(talk.client.tick(start + 4s));
     CHECK(talk.outcomes.empty());
-    REQUIRE(talk.client.tick(t0 + 5s));
+    REQUIRE(talk.client.tick(start + 5s));
     CHECK(talk.outcomes == std::vector{errc::cannot_connect});
     CHECK(talk.last_message.find("connection refused") != std::string::npos);
 
     talk.connect();
-    const auto late = talk.ask(on_loss::fail, t0 + 6s);
+    const auto late = talk.ask(on_loss::fail, start + 6s);
     CHECK(talk.written().size() == 1);
-    REQUIRE(talk.client.tick(t0 + 6s));
+    REQUIRE(talk.client.tick(start + 6s));
     CHECK(talk.outcomes.back() == errc::deadline_exceeded);
     CHECK(talk.last_message.find("may have happened") != std::string::npos);
     SUBCASE("and the answer that comes after all is ignored") {
@@ -164,8 +164,8 @@ TEST_SUITE("session") {
     const auto note = [&](const result<incoming_frame>& outcome) {
       told.push_back(outcome ? errc::ok : outcome.error().code);
     };
-    talk.client.wait_until_ready(t0 + 10s, true, note);
-    talk.client.wait_until_ready(t0 + 10s, false, note);
+    talk.client.wait_until_ready(start + 10s, true, note);
+    talk.client.wait_until_ready(start + 10s, false, note);
     talk.client.unreachable({errc::cannot_connect, "refused"});
     CHECK(told == std::vector{errc::cannot_connect});
     talk.connect();
@@ -187,21 +187,21 @@ TEST_SUITE("session") {
 
   TEST_CASE("a broker of another version, and one that is none, are refused") {
     conversation talk;
-    talk.client.opened(t0);
+    talk.client.opened(start);
     talk.written();
     const auto outcome = talk.greet(30'000, 9);
     REQUIRE(!outcome);
     CHECK(outcome.error().code == errc::unsupported_version);
 
     conversation other;
-    other.client.opened(t0);
+    other.client.opened(start);
     other.written();
     const auto nonsense = other.reply(other.last_id);
     REQUIRE(!nonsense);
     CHECK(nonsense.error().code == errc::protocol_error);
-    other.ask(on_loss::repeat, t0 + 5s);
+    other.ask(on_loss::repeat, start + 5s);
     other.client.lost(nonsense.error());
-    REQUIRE(other.client.tick(t0 + 5s));
+    REQUIRE(other.client.tick(start + 5s));
     CHECK(other.last_message.find("not a skald broker") != std::string::npos);
   }
 
@@ -225,17 +225,18 @@ TEST_SUITE("session") {
 
   TEST_CASE("an idle connection is kept alive, a silent one is given up") {
     conversation talk;
-    talk.client.opened(t0);
+    talk.client.opened(start);
     talk.written();
     REQUIRE(talk.greet(30'000));
-    CHECK(talk.client.next_tick() == t0 + 10s);
-    REQUIRE(talk.client.tick(t0 + 10s));
-    CHECK(talk.written(t0 + 10s) == std::vector{wire::Body::Ping});
-    CHECK(talk.client.next_tick() == t0 + 20s);
-    REQUIRE(talk.answer(1, [](FlatBufferBuilder& builder) { return wire::CreatePong(builder); }, t0 + 11s));
-    REQUIRE(talk.client.tick(t0 + 40s));
-    CHECK(talk.written(t0 + 40s) == std::vector{wire::Body::Ping});
-    const auto silent = talk.client.tick(t0 + 41s);
+    CHECK(talk.client.next_tick() == start + 10s);
+    REQUIRE(talk.client.tick(start + 10s));
+    CHECK(talk.written(start + 10s) == std::vector{wire::Body::Ping});
+    CHECK(talk.client.next_tick() == start + 20s);
+    REQUIRE(
+        talk.answer(1, [](FlatBufferBuilder& builder) { return wire::CreatePong(builder); }, start + 11s));
+    REQUIRE(talk.client.tick(start + 40s));
+    CHECK(talk.written(start + 40s) == std::vector{wire::Body::Ping});
+    const auto silent = talk.client.tick(start + 41s);
     REQUIRE(!silent);
     CHECK(silent.error().code == errc::connection_lost);
   }
@@ -243,12 +244,12 @@ TEST_SUITE("session") {
   TEST_CASE("a keep-alive that waits behind a write is not repeated at once") {
     conversation talk;
     talk.connect();
-    REQUIRE(talk.client.tick(t0 + 10s));
-    CHECK(talk.client.next_tick() == t0 + 20s);
-    REQUIRE(talk.client.tick(t0 + 15s));
-    REQUIRE(talk.client.tick(t0 + 20s));
-    CHECK(talk.client.next_tick() == t0 + 30s);
-    CHECK(talk.written(t0 + 21s) == std::vector{wire::Body::Ping, wire::Body::Ping});
+    REQUIRE(talk.client.tick(start + 10s));
+    CHECK(talk.client.next_tick() == start + 20s);
+    REQUIRE(talk.client.tick(start + 15s));
+    REQUIRE(talk.client.tick(start + 20s));
+    CHECK(talk.client.next_tick() == start + 30s);
+    CHECK(talk.written(start + 21s) == std::vector{wire::Body::Ping, wire::Body::Ping});
   }
 
   TEST_CASE("what is wrong with the connection is known until there is another") {
@@ -278,7 +279,7 @@ TEST_SUITE("session") {
     conversation talk;
     talk.connect();
     std::vector<std::byte> bytes(40, std::byte{0xee});
-    const auto outcome = talk.client.received({{std::span(bytes).first(24), {}}, nullptr}, t0);
+    const auto outcome = talk.client.received({{std::span(bytes).first(24), {}}, nullptr}, start);
     REQUIRE(!outcome);
     CHECK(outcome.error().code == errc::protocol_error);
   }

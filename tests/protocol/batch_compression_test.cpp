@@ -8,12 +8,14 @@
 #include <skald/protocol/batch_builder.hpp>
 #include <skald/protocol/record_batch.hpp>
 
+#include "tests/protocol/batch_refusal.hpp"
 #include "tests/protocol/bytes.hpp"
 
 namespace skald::protocol {
 namespace {
 
 using test::batch_around;
+using test::batch_refusal;
 using test::byte_string;
 
 constexpr compression codecs[] = {compression::lz4, compression::zstd};
@@ -38,14 +40,6 @@ byte_string streamed_zstd(std::span<const std::byte> content) {
 
 byte_string with_compression(std::span<const std::byte> frame, compression codec, std::int32_t count = 1) {
   return batch_around(frame, count, static_cast<unsigned>(codec));
-}
-
-failure refusal(const byte_string& bytes, const batch_limits& limits = {}) {
-  const auto batch = batch_view::parse(bytes);
-  REQUIRE(batch.has_value());
-  batch_decoder decoder;
-  const auto records = decoder.check(*batch, limits);
-  return records ? failure{errc::ok, ""} : records.error();
 }
 
 const byte_string one_record = test::bytes_of({12, 0, 0, 0, 1, 1, 0});
@@ -86,7 +80,7 @@ TEST_CASE("a batch that compression would enlarge is left as it is") {
     REQUIRE(builder.append("k", noise, {}, test::at_ms(1)) == errc::ok);
     const byte_string bytes = builder.finish({.compression = codec});
     CHECK(batch_view::parse(bytes)->compression_code() == 0);
-    CHECK(refusal(bytes).code == errc::ok);
+    CHECK(batch_refusal(bytes).code == errc::ok);
   }
 }
 
@@ -94,36 +88,39 @@ TEST_CASE("a builder keeps working after a compressed batch") {
   batch_builder builder;
   for (int round = 0; round < 3; ++round) {
     REQUIRE(builder.append("k", std::string(1000, 'x'), {}, test::at_ms(round)) == errc::ok);
-    CHECK(refusal(builder.finish({.compression = compression::zstd})).code == errc::ok);
+    CHECK(batch_refusal(builder.finish({.compression = compression::zstd})).code == errc::ok);
   }
 }
 
 TEST_CASE("frames of other encoders are read, stated content size or not") {
-  CHECK(refusal(with_compression(compressed(compression::lz4, one_record), compression::lz4)).code ==
+  CHECK(batch_refusal(with_compression(compressed(compression::lz4, one_record), compression::lz4)).code ==
         errc::ok);
-  CHECK(refusal(with_compression(compressed(compression::zstd, one_record), compression::zstd)).code ==
+  CHECK(batch_refusal(with_compression(compressed(compression::zstd, one_record), compression::zstd)).code ==
         errc::ok);
-  CHECK(refusal(with_compression(streamed_zstd(one_record), compression::zstd)).code == errc::ok);
+  CHECK(batch_refusal(with_compression(streamed_zstd(one_record), compression::zstd)).code == errc::ok);
 }
 
 TEST_CASE("what is not exactly one whole frame is corrupt") {
   for (const compression codec : codecs) {
     const byte_string frame = compressed(codec, one_record);
     for (std::size_t size = 0; size < frame.size(); ++size)
-      REQUIRE(refusal(with_compression(std::span(frame).first(size), codec)).code == errc::corrupt_batch);
+      REQUIRE(batch_refusal(with_compression(std::span(frame).first(size), codec)).code ==
+              errc::corrupt_batch);
     byte_string trailing = frame;
     trailing.push_back(std::byte{0});
-    CHECK(refusal(with_compression(trailing, codec)).code == errc::corrupt_batch);
-    CHECK(refusal(with_compression(test::concatenated({frame, frame}), codec)).code == errc::corrupt_batch);
-    CHECK(refusal(with_compression(one_record, codec)).code == errc::corrupt_batch);
+    CHECK(batch_refusal(with_compression(trailing, codec)).code == errc::corrupt_batch);
+    CHECK(batch_refusal(with_compression(test::concatenated({frame, frame}), codec)).code ==
+          errc::corrupt_batch);
+    CHECK(batch_refusal(with_compression(one_record, codec)).code == errc::corrupt_batch);
   }
 }
 
 TEST_CASE("the uncompressed limit holds to the byte") {
   for (const compression codec : codecs) {
     const byte_string bytes = with_compression(compressed(codec, one_record), codec);
-    CHECK(refusal(bytes, {.uncompressed_bytes_max = one_record.size()}).code == errc::ok);
-    CHECK(refusal(bytes, {.uncompressed_bytes_max = one_record.size() - 1}).code == errc::batch_too_large);
+    CHECK(batch_refusal(bytes, {.uncompressed_bytes_max = one_record.size()}).code == errc::ok);
+    CHECK(batch_refusal(bytes, {.uncompressed_bytes_max = one_record.size() - 1}).code ==
+          errc::batch_too_large);
   }
 }
 
@@ -134,25 +131,26 @@ TEST_CASE("a compression bomb is refused before it has grown past the limit") {
                                   with_compression(streamed_zstd(zeros), compression::zstd),
                                   with_compression(compressed(compression::lz4, zeros), compression::lz4)}) {
     CHECK(bomb.size() < zeros.size() / 200);
-    CHECK(refusal(bomb, limits).code == errc::batch_too_large);
+    CHECK(batch_refusal(bomb, limits).code == errc::batch_too_large);
   }
 }
 
 TEST_CASE("a zstd frame that demands a window larger than the limit is refused") {
   // A frame header that states no content size and a window of 128 MiB, then a last block of one raw byte.
   const byte_string frame = test::bytes_of({0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 0x09, 0x00, 0x00, 0x00});
-  CHECK(refusal(with_compression(frame, compression::zstd), {.uncompressed_bytes_max = 1 << 20}).code ==
+  CHECK(batch_refusal(with_compression(frame, compression::zstd), {.uncompressed_bytes_max = 1 << 20}).code ==
         errc::batch_too_large);
 }
 
 TEST_CASE("records inside a compressed batch are checked like any others") {
   for (const compression codec : codecs) {
     const byte_string lying = compressed(codec, test::bytes_of({12, 0, 0, 0, 6, 1, 0}));
-    CHECK(refusal(with_compression(lying, codec)).message ==
+    CHECK(batch_refusal(with_compression(lying, codec)).message ==
           "record 1 of 1 in the batch: its key exceeds the record");
-    CHECK(refusal(with_compression(compressed(codec, one_record), codec, 2)).code == errc::corrupt_batch);
+    CHECK(batch_refusal(with_compression(compressed(codec, one_record), codec, 2)).code ==
+          errc::corrupt_batch);
     const byte_string one_byte_key = compressed(codec, test::bytes_of({14, 0, 0, 0, 2, 'k', 1, 0}));
-    CHECK(refusal(with_compression(one_byte_key, codec), {.record_bytes_max = 0}).code ==
+    CHECK(batch_refusal(with_compression(one_byte_key, codec), {.record_bytes_max = 0}).code ==
           errc::record_too_large);
   }
 }

@@ -6,31 +6,25 @@
 #include <skald/protocol/batch_builder.hpp>
 #include <skald/protocol/record_batch.hpp>
 
+#include "tests/protocol/batch_refusal.hpp"
 #include "tests/protocol/bytes.hpp"
 
 namespace skald::protocol {
 namespace {
 
 using test::batch_around;
+using test::batch_refusal;
 using test::byte_string;
 using test::bytes_of;
 using test::sample_batch;
 
-failure refusal(const byte_string& bytes, const batch_limits& limits = {}) {
-  const auto batch = batch_view::parse(bytes);
-  REQUIRE(batch.has_value());
-  batch_decoder decoder;
-  const auto records = decoder.check(*batch, limits);
-  return records ? failure{errc::ok, ""} : records.error();
-}
-
 // The refusal of a batch that was sound before one of its fields was changed and the checksum made right.
 failure refusal_of_changed(std::size_t field, std::int64_t value, std::size_t size) {
   byte_string bytes = sample_batch(3, {.producer = producer_stamp{producer_id(1), producer_epoch(0), 0}});
-  REQUIRE(refusal(bytes).code == errc::ok);
+  REQUIRE(batch_refusal(bytes).code == errc::ok);
   test::put(bytes, field, value, size);
   test::seal(bytes);
-  return refusal(bytes);
+  return batch_refusal(bytes);
 }
 
 // ---- bounds --------------------------------------------------------------------------------------------
@@ -92,7 +86,7 @@ TEST_CASE("a flipped bit anywhere under the checksum is found") {
   for (std::size_t at = test::crc_at; at < bytes.size(); ++at) {
     for (unsigned bit = 0; bit < 8; ++bit) {
       bytes[at] ^= static_cast<std::byte>(1u << bit);
-      REQUIRE(refusal(bytes).code == errc::corrupt_batch);
+      REQUIRE(batch_refusal(bytes).code == errc::corrupt_batch);
       bytes[at] ^= static_cast<std::byte>(1u << bit);
     }
   }
@@ -113,7 +107,7 @@ TEST_CASE("a count that agrees with its offset delta but not with the records is
     test::put(bytes, test::record_count_at, count, 4);
     test::put(bytes, test::last_offset_delta_at, count - 1, 4);
     test::seal(bytes);
-    CHECK(refusal(bytes).code == errc::corrupt_batch);
+    CHECK(batch_refusal(bytes).code == errc::corrupt_batch);
   }
 }
 
@@ -153,12 +147,12 @@ TEST_CASE("offsets and timestamps that cannot be are refused") {
 
 TEST_CASE("the smallest record is accepted") {
   // length 6, attributes, timestamp delta 0, offset delta 0, no key, no value, no headers
-  CHECK(refusal(batch_around(bytes_of({12, 0, 0, 0, 1, 1, 0}), 1)).code == errc::ok);
+  CHECK(batch_refusal(batch_around(bytes_of({12, 0, 0, 0, 1, 1, 0}), 1)).code == errc::ok);
 }
 
 TEST_CASE("records that lie about themselves are refused with the reason") {
   const auto complaint = [](std::initializer_list<unsigned> record) {
-    const failure refused = refusal(batch_around(bytes_of(record), 1));
+    const failure refused = batch_refusal(batch_around(bytes_of(record), 1));
     CHECK(refused.code == errc::corrupt_batch);
     return refused.message;
   };
@@ -186,13 +180,13 @@ TEST_CASE("records that lie about themselves are refused with the reason") {
 TEST_CASE("a timestamp delta that overflows is refused") {
   const byte_string records =
       bytes_of({30, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 1, 1, 0});
-  CHECK(refusal(batch_around(records, 1)).message ==
+  CHECK(batch_refusal(batch_around(records, 1)).message ==
         "record 1 of 1 in the batch: its timestamp is out of range");
 }
 
 TEST_CASE("the second of two equal offset deltas is refused") {
   const byte_string records = bytes_of({12, 0, 0, 0, 1, 1, 0, 12, 0, 0, 0, 1, 1, 0});
-  CHECK(refusal(batch_around(records, 2)).message ==
+  CHECK(batch_refusal(batch_around(records, 2)).message ==
         "record 2 of 2 in the batch: its offset delta does not follow the record before");
 }
 
@@ -203,13 +197,13 @@ constexpr std::size_t largest_sample_record = 5 + 30 + 6 + 4;
 
 TEST_CASE("limits hold to the byte") {
   const byte_string bytes = sample_batch(10);
-  CHECK(refusal(bytes, {.batch_bytes_max = bytes.size()}).code == errc::ok);
-  CHECK(refusal(bytes, {.batch_bytes_max = bytes.size() - 1}).code == errc::batch_too_large);
-  CHECK(refusal(bytes, {.records_max = 10}).code == errc::ok);
-  CHECK(refusal(bytes, {.records_max = 9}).code == errc::batch_too_large);
+  CHECK(batch_refusal(bytes, {.batch_bytes_max = bytes.size()}).code == errc::ok);
+  CHECK(batch_refusal(bytes, {.batch_bytes_max = bytes.size() - 1}).code == errc::batch_too_large);
+  CHECK(batch_refusal(bytes, {.records_max = 10}).code == errc::ok);
+  CHECK(batch_refusal(bytes, {.records_max = 9}).code == errc::batch_too_large);
 
-  CHECK(refusal(bytes, {.record_bytes_max = largest_sample_record}).code == errc::ok);
-  CHECK(refusal(bytes, {.record_bytes_max = largest_sample_record - 1}).code == errc::record_too_large);
+  CHECK(batch_refusal(bytes, {.record_bytes_max = largest_sample_record}).code == errc::ok);
+  CHECK(batch_refusal(bytes, {.record_bytes_max = largest_sample_record - 1}).code == errc::record_too_large);
 }
 
 TEST_CASE("a checked batch knows its largest record") {

@@ -9,14 +9,14 @@ namespace {
 
 namespace json = boost::json;
 
-void publish(const std::string& topic, std::string_view lines) {
+void publish_keyed(const std::string& topic, std::string_view lines) {
   const process_result sent = skald({"pub", topic, "--key-separator", " "}, lines);
   REQUIRE_MESSAGE(sent.exit_code == 0, sent.errors);
 }
 
 TEST_CASE("the newest record of a key, all of them, and the keys there are") {
   create_topic("indexed", {"--index", "key", "--partitions", "3"});
-  publish("indexed", "42 created\n7 created\n42 paid\n42 sent\n");
+  publish_keyed("indexed", "42 created\n7 created\n42 paid\n42 sent\n");
 
   CHECK(skald({"get", "indexed", "42"}).output == "sent\n");
   CHECK(skald({"events", "indexed", "42"}).output == "created\npaid\nsent\n");
@@ -35,7 +35,7 @@ TEST_CASE("the newest record of a key, all of them, and the keys there are") {
 
 TEST_CASE("of a compacted topic the newest record of each key is left, and nothing of those deleted") {
   create_topic("table", {"--index", "key", "--cleanup", "compact", "--keep-tombstones", "0s"});
-  publish("table", "a 1\nb 1\na 2\nc 1\na 3\n");
+  publish_keyed("table", "a 1\nb 1\na 2\nc 1\na 3\n");
   CHECK(skald({"pub", "table", "--input", "json"}, "{\"key\":\"b\",\"value\":null}\n").exit_code == 0);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (contents("table", "%o %k=%v") != "3 c=1\n4 a=3\n")

@@ -23,6 +23,15 @@ std::optional<stamp> stamp_of(const record& one, const streams& sent) {
   return is;
 }
 
+// Notes that a record has come. The stamp of one of this run; nothing when it is damaged.
+template <class Arrivals>
+std::optional<stamp> note(const record& one, const streams& sent, Arrivals& into) {
+  const auto is = stamp_of(one, sent);
+  if (is) into.saw(is->producer, one.partition().value(), is->sequence);
+  if (!is) into.saw_damaged();
+  return is;
+}
+
 std::size_t value_bytes(const record& one) {
   return one.value() ? one.value()->size() : 0;
 }
@@ -67,12 +76,8 @@ void following_worker::take(const records& some) {
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
   for (const record& one : some) {
-    const auto is = stamp_of(one, *what_.sent);
-    if (!is) {
-      arrivals_.saw_damaged();
-      continue;
-    }
-    arrivals_.saw(is->producer, one.partition().value(), is->sequence);
+    const auto is = note(one, *what_.sent, arrivals_);
+    if (!is) continue;
     took(due_time(*is), now);
     ++completed_[is->producer];
     ++count;
@@ -143,9 +148,7 @@ void catching_up_worker::take(const records& some) {
   std::uint64_t bytes = 0;
   for (const record& one : some) {
     if (arrivals_) {
-      const auto is = stamp_of(one, *what_.sent);
-      if (is) arrivals_->saw(is->producer, one.partition().value(), is->sequence);
-      if (!is) arrivals_->saw_damaged();
+      note(one, *what_.sent, *arrivals_);
     } else if (one.offset() < here.next) {
       ++found_.repeated;  // gaps may be, by compaction and retention
     }
@@ -201,12 +204,8 @@ void queue_worker::take(const deliveries& some) {
   const auto now = steady::now();
   std::uint64_t bytes = 0;
   for (const delivery& one : some) {
-    const auto is = stamp_of(one, *what_.sent);
-    if (!is) {
-      arrivals_.saw_damaged();
-      continue;
-    }
-    arrivals_.saw(is->producer, one.partition().value(), is->sequence);
+    const auto is = note(one, *what_.sent, arrivals_);
+    if (!is) continue;
     took(due_time(*is), now);
     ++completed_[is->producer];
     bytes += value_bytes(one);

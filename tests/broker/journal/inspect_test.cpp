@@ -24,10 +24,6 @@ class notes final : public inspector {
   std::vector<defect> defects;
 };
 
-std::string sized(char letter, std::size_t bytes) {
-  return std::string(bytes, letter);
-}
-
 }  // namespace
 
 TEST_CASE("a sound journal is reported entry by entry, without a defect and without a change") {

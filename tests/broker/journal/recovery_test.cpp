@@ -10,10 +10,6 @@ namespace {
 
 using texts = std::vector<std::string>;
 
-std::string sized(char letter, std::size_t bytes) {
-  return std::string(bytes, letter);
-}
-
 std::uint64_t begin_of(const durable_entry& entry) {
   return entry.payload.position - entry_header_bytes;
 }

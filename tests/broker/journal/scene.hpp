@@ -13,6 +13,10 @@
 
 namespace skald::journal::testing {
 
+inline std::string sized(char letter, std::size_t bytes) {
+  return std::string(bytes, letter);
+}
+
 inline std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }

@@ -10,22 +10,19 @@ namespace skald::journal::testing {
 
 namespace {
 
-std::string sized(std::size_t bytes) {
-  return std::string(bytes, 'x');
-}
 constexpr std::size_t most_of_a_segment = 11'000;
 
 // Entries that take a segment each.
 std::vector<new_entry> segments_full(std::size_t count) {
   std::vector<new_entry> entries(count);
-  for (new_entry& each : entries) each = entry_of(sized(most_of_a_segment));
+  for (new_entry& each : entries) each = entry_of(sized('x', most_of_a_segment));
   return entries;
 }
 
 // Appends and commits entries of a segment each until refused; returns how many were accepted.
 std::size_t fill(scene& on, urgency how = urgency::normal) {
   for (std::size_t accepted = 0; accepted < 100; ++accepted) {
-    if (const auto refused = on.append(sized(most_of_a_segment), how)) {
+    if (const auto refused = on.append(sized('x', most_of_a_segment), how)) {
       CHECK(refused == errc::storage_full);
       return accepted;
     }
@@ -56,8 +53,8 @@ TEST_CASE("the next segments are ready before they are needed") {
 TEST_CASE("an entry larger than a segment is refused, the largest that fits is not") {
   scene on;
   on.open();
-  CHECK(on.append(sized(payload_bytes_max(on.with) + 1)) == errc::batch_too_large);
-  CHECK(!on.append(sized(payload_bytes_max(on.with))));
+  CHECK(on.append(sized('x', payload_bytes_max(on.with) + 1)) == errc::batch_too_large);
+  CHECK(!on.append(sized('x', payload_bytes_max(on.with))));
   on.commit({"next"});
   CHECK(on.seen->durable().size() == 2);
   on.stop();
@@ -71,7 +68,7 @@ TEST_CASE("a group that does not fit its segment goes on in the next, by a sync 
   on.open();
   on.settle();
   const auto syncs = on.log->stats().syncs;
-  for (int i = 0; i < 3; ++i) REQUIRE(!on.append(sized(6'000)));
+  for (int i = 0; i < 3; ++i) REQUIRE(!on.append(sized('x', 6'000)));
   on.settle();
   CHECK(on.log->stats().syncs == syncs + 2);
   CHECK(on.seen->groups() == std::vector<std::size_t>{2, 1});
@@ -80,14 +77,14 @@ TEST_CASE("a group that does not fit its segment goes on in the next, by a sync 
 TEST_CASE("a released segment is written again, under another generation and without changing its size") {
   scene on;
   on.open();
-  for (int i = 0; i < 3; ++i) on.commit({sized(most_of_a_segment)});
+  for (int i = 0; i < 3; ++i) on.commit({sized('x', most_of_a_segment)});
   const generation first = on.log->segments().front();
   const auto files = on.files().size();
   on.log->release(first);
   on.settle();
   CHECK(on.log->stats().spares == 1);
   CHECK(on.log->pin(first) == nullptr);
-  on.commit({sized(most_of_a_segment)});
+  on.commit({sized('x', most_of_a_segment)});
   CHECK(on.log->stats().spares == 0);
   CHECK(on.files().size() == files);
   CHECK(std::ranges::count(on.log->segments(), first) == 0);
@@ -98,7 +95,7 @@ TEST_CASE("a pinned segment stays as it is until the last pin goes") {
   on.open();
   on.commit({"precious"});
   const place where = on.seen->durable()[0].payload;
-  on.commit({sized(most_of_a_segment), sized(most_of_a_segment)});
+  on.commit({sized('x', most_of_a_segment), sized('x', most_of_a_segment)});
   segment_pin pin = on.log->pin(where.segment);
   on.log->release(where.segment);
   on.settle();
@@ -116,7 +113,7 @@ TEST_CASE("a pinned segment stays as it is until the last pin goes") {
 TEST_CASE("a pin may outlive its journal") {
   scene on;
   on.open();
-  on.commit({"precious", sized(most_of_a_segment), sized(most_of_a_segment)});
+  on.commit({"precious", sized('x', most_of_a_segment), sized('x', most_of_a_segment)});
   const generation first = on.log->segments().front();
   segment_pin pin = on.log->pin(first);
   on.log->release(first);
@@ -130,7 +127,7 @@ TEST_CASE("a segment with entries that are not yet durable cannot be released by
   scene on;
   on.open();
   on.commit({"one"});
-  for (int i = 0; i < 2; ++i) REQUIRE(!on.append(sized(most_of_a_segment)));
+  for (int i = 0; i < 2; ++i) REQUIRE(!on.append(sized('x', most_of_a_segment)));
   for (const generation each : on.log->segments()) CHECK_THROWS_AS(on.log->release(each), std::logic_error);
   on.settle();
   CHECK(on.seen->durable().size() == 3);
@@ -140,7 +137,7 @@ TEST_CASE("spares beyond the limit are removed") {
   scene on;
   on.with.spare_segments_max = 1;
   on.open();
-  for (int i = 0; i < 6; ++i) on.commit({sized(most_of_a_segment)});
+  for (int i = 0; i < 6; ++i) on.commit({sized('x', most_of_a_segment)});
   const auto all = on.log->segments();
   for (std::size_t i = 0; i < 4; ++i) on.log->release(all[i]);
   on.settle();
@@ -156,7 +153,7 @@ TEST_CASE("segments prepared in vain are spare after a restart") {
   on.stop();
   on.open();
   CHECK(count_spares(on) == 2);
-  on.commit({sized(most_of_a_segment), sized(most_of_a_segment)});
+  on.commit({sized('x', most_of_a_segment), sized('x', most_of_a_segment)});
   CHECK(on.files().size() == files + 1);
 }
 
@@ -169,7 +166,7 @@ TEST_CASE("spares of another size are removed at open, segments of another size 
   on.open();
   CHECK(on.replayed == std::vector<std::string>{"old size"});
   CHECK(count_spares(on) == 0);
-  on.commit({sized(12'000), sized(20'000)});
+  on.commit({sized('x', 12'000), sized('x', 20'000)});
   CHECK(on.seen->durable().size() == 2);
   on.log->release(on.log->segments().front());
   on.settle();
@@ -193,12 +190,12 @@ TEST_CASE("what frees space still gets through on a full disk, also after a rest
   on.disk.set_capacity(5 * on.with.segment_bytes);
   on.open();
   fill(on);
-  CHECK(on.append(sized(2'000)) == errc::storage_full);  // would need the segment in reserve
+  CHECK(on.append(sized('x', 2'000)) == errc::storage_full);  // would need the segment in reserve
   on.stop();
   on.open();
   on.settle();
-  CHECK(on.append(sized(2'000)) == errc::storage_full);
-  CHECK(!on.append(sized(2'000), urgency::frees_space));
+  CHECK(on.append(sized('x', 2'000)) == errc::storage_full);
+  CHECK(!on.append(sized('x', 2'000), urgency::frees_space));
   CHECK(on.append("tiny") == errc::storage_full);  // from here on the rest is for trims alone
   CHECK(!on.append("trim", urgency::frees_space));
   on.settle();

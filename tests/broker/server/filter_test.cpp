@@ -10,8 +10,6 @@ namespace skald::server::test {
 
 namespace {
 
-constexpr std::uint64_t plenty = 1u << 30;
-
 struct keyed {
   std::optional<std::string_view> key;
   std::string value;

@@ -8,7 +8,6 @@ namespace skald::server::test {
 
 namespace {
 
-constexpr std::uint64_t plenty = 1u << 30;
 using kind = group_event::kind;
 
 struct member_scene : scene {

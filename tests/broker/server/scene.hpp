@@ -21,6 +21,8 @@
 
 namespace skald::server::test {
 
+inline constexpr std::uint64_t plenty = 1u << 30;  // bytes of credit, for those who never have to wait for it
+
 using steady = std::chrono::steady_clock;
 
 // Runs what was posted when told to, in order.

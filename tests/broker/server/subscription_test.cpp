@@ -9,8 +9,6 @@ namespace skald::server::test {
 
 namespace {
 
-constexpr std::uint64_t plenty = 1u << 30;
-
 struct stocked : scene {
   explicit stocked(std::uint32_t partitions = 1) {
     greet();

@@ -11,18 +11,18 @@ namespace skald::shard {
 
 namespace {
 
-const state::partition_key part{topic_id(3), partition_id(4)};
+const state::partition_key target{topic_id(3), partition_id(4)};
 const timestamp some_time{std::chrono::milliseconds(1'700'000'000'123)};
 
 append_command conditional_append() {
-  append_command append{part, 2, 6, 7, some_time, some_time, std::nullopt, {}, -1};
+  append_command append{target, 2, 6, 7, some_time, some_time, std::nullopt, {}, -1};
   append.terms = std::make_shared<const append_terms>(
       append_terms{{{"a", false}, {std::string("b\0", 2), true}}, 0, "id"});
   return append;
 }
 
 append_command delayed_append() {
-  append_command append{part, 1, 6, 7, some_time, some_time, std::nullopt, {}, -1};
+  append_command append{target, 1, 6, 7, some_time, some_time, std::nullopt, {}, -1};
   append.terms =
       std::make_shared<const append_terms>(append_terms{{}, {}, "", some_time, "owner", "name", 9});
   return append;
@@ -30,22 +30,22 @@ append_command delayed_append() {
 
 std::vector<command> one_of_each() {
   return {
-      append_command{part, 5, 6, 7, some_time, some_time, producer_id(8), producer_epoch(9), 10},
-      append_command{part, 5, 6, 7, some_time, some_time, std::nullopt, {}, -1},
+      append_command{target, 5, 6, 7, some_time, some_time, producer_id(8), producer_epoch(9), 10},
+      append_command{target, 5, 6, 7, some_time, some_time, std::nullopt, {}, -1},
       create_topic_command{"orders", {.partitions = 8, .retention_bytes = 1}, true, some_time, 100},
       alter_topic_command{topic_id(1), {.partitions = 9, .retention_ms = -1}, 100},
       delete_topic_command{topic_id(1)},
       init_producer_command{},
-      trim_command{part, offset(1ull << 40)},
-      expire_producers_command{some_time, {part, producer_id(1)}, {part, producer_id(2)}},
-      commit_positions_command{{"billing", {{part, offset(7)}, {part, offset(8)}}}, some_time},
+      trim_command{target, offset(1ull << 40)},
+      expire_producers_command{some_time, {target, producer_id(1)}, {target, producer_id(2)}},
+      commit_positions_command{{"billing", {{target, offset(7)}, {target, offset(8)}}}, some_time},
       delete_group_command{"billing"},
-      relocated_command{{state::batch_key{part, offset(1)}}, 100, {journal::generation(7), 4096}},
+      relocated_command{{state::batch_key{target, offset(1)}}, 100, {journal::generation(7), 4096}},
       relocated_command{{state::timer_key{some_time, 5}}, 100, {journal::generation(7), 4096}},
       fire_command{{{some_time, 1}, {some_time, 2}}, some_time},
-      compacted_command{{part, offset(1)}, 100, {journal::generation(7), 4096}, {0, 3, 9}, some_time},
-      compacted_command{{part, offset(1)}, 0, {journal::generation(7), 4096}, {}, {}},
-      expire_tombstones_command{part, some_time, {"a", std::string("b\0", 2)}},
+      compacted_command{{target, offset(1)}, 100, {journal::generation(7), 4096}, {0, 3, 9}, some_time},
+      compacted_command{{target, offset(1)}, 0, {journal::generation(7), 4096}, {}, {}},
+      expire_tombstones_command{target, some_time, {"a", std::string("b\0", 2)}},
       alter_topic_command{topic_id(1),
                           {.cleanup = topic_cleanup::compact, .compact_after_ms = 5, .keep_tombstones_ms = 6},
                           100},
@@ -70,7 +70,7 @@ std::vector<command> one_of_each() {
           12,
           {{queue_id(3), partition_id(1), offset(5), offset(7)}},
           {},
-          {{"billing", {{part, offset(7)}}}, {"shipping", {{part, offset(8)}, {part, offset(9)}}}}},
+          {{"billing", {{target, offset(7)}}}, {"shipping", {{target, offset(8)}, {target, offset(9)}}}}},
       expire_committers_command{some_time, producer_id(1), producer_id(2)},
   };
 }

@@ -23,7 +23,7 @@ struct change {
   std::optional<std::string> value;
 };
 
-slice batch_of(const std::vector<change>& changes, timestamp at, compression how = compression::none) {
+slice batch_with(const std::vector<change>& changes, timestamp at, compression how = compression::none) {
   protocol::batch_builder builder;
   for (const change& one : changes) REQUIRE(builder.append(one.key, one.value, {}, at) == errc::ok);
   return slice::copy_of(builder.finish({.compression = how}));
@@ -42,7 +42,7 @@ struct compacting : scene {
     REQUIRE_FALSE(create("table", settings));
   }
   offset put(const std::vector<change>& changes, compression how = compression::none) {
-    const append_result stored = append(request_of("table", 0, batch_of(changes, clock.now(), how)));
+    const append_result stored = append(request_of("table", 0, batch_with(changes, clock.now(), how)));
     REQUIRE_FALSE(stored.why);
     return stored.base_offset.value();
   }
@@ -105,7 +105,7 @@ TEST_CASE("a batch keeps some of its records at their offsets, compressed as it 
   for (const compression how : {compression::none, compression::lz4, compression::zstd}) {
     const std::vector<change> all{
         {"a", std::string(200, '1')}, {"b", "2"}, {"c", {}}, {"d", std::string(200, '4')}};
-    const slice stored = batch_of(all, at, how);
+    const slice stored = batch_with(all, at, how);
     const std::vector<std::uint32_t> kept{0, 2};
     const auto rewritten = without_others(stored.bytes(), kept);
     REQUIRE(rewritten.has_value());
@@ -222,7 +222,7 @@ TEST_CASE("a tombstone stays for its time, and then its key starts over") {
 TEST_CASE("a message id is known while its record is the newest of its key, and for a day in any case") {
   compacting s;
   const auto put_with_id = [&](std::string key, std::string id) {
-    append_request request = request_of("table", 0, batch_of({{std::move(key), "1"}}, s.clock.now()));
+    append_request request = request_of("table", 0, batch_with({{std::move(key), "1"}}, s.clock.now()));
     append_conditions wants;
     wants.message_id = std::move(id);
     request.conditions = std::make_shared<const append_conditions>(std::move(wants));
@@ -278,7 +278,7 @@ TEST_CASE("a topic can be set to compact and back, and retention goes on over th
   scene s;
   REQUIRE_FALSE(s.create("table", {.retention_ms = 3'600'000, .index = topic_index::key}));
   const auto put = [&](std::string key) {
-    REQUIRE_FALSE(s.append(request_of("table", 0, batch_of({{std::move(key), "v"}}, s.clock.now()))).why);
+    REQUIRE_FALSE(s.append(request_of("table", 0, batch_with({{std::move(key), "v"}}, s.clock.now()))).why);
   };
   for (const char* key : {"a", "b", "a", "a", "c"}) put(key);
   s.pass(minutes(20));
@@ -307,7 +307,7 @@ TEST_CASE("what expires in a compacted topic goes with the rest, and gaps move t
   brief.ttl = minutes(30);
   const auto shared = std::make_shared<const append_conditions>(brief);
   for (const char* key : {"a", "b", "a"}) {
-    append_request request = request_of("table", 0, batch_of({{key, "1"}}, s.clock.now()));
+    append_request request = request_of("table", 0, batch_with({{key, "1"}}, s.clock.now()));
     request.conditions = shared;
     REQUIRE_FALSE(s.append(std::move(request)).why);
   }

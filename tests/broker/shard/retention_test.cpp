@@ -11,7 +11,7 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-const state::partition_key part{topic_id(1), partition_id(0)};
+const state::partition_key trimmed{topic_id(1), partition_id(0)};
 
 // A partition with batches of 100 bytes and 10 records, appended and stamped at the given minutes.
 struct partition_of {
@@ -20,12 +20,12 @@ struct partition_of {
     int stamped;
   };
   explicit partition_of(const std::vector<batch>& batches) {
-    tables.topics.put(part.topic, {.name = "t", .created = {}, .settings = {}});
-    tables.partitions.put(part, {});
+    tables.topics.put(trimmed.topic, {.name = "t", .created = {}, .settings = {}});
+    tables.partitions.put(trimmed, {});
     std::uint32_t position = 4096;
     for (const batch& b : batches) {
       append_command append;
-      append.to = part;
+      append.to = trimmed;
       append.records = 10;
       append.batch_bytes = 100;
       append.now = timestamp(minutes(b.appended));
@@ -35,7 +35,7 @@ struct partition_of {
     }
   }
   std::optional<offset> start(std::int64_t bytes, std::int64_t ms, int now) {
-    return retention_start(tables, part, {.retention_bytes = bytes, .retention_ms = ms},
+    return retention_start(tables, trimmed, {.retention_bytes = bytes, .retention_ms = ms},
                            timestamp(minutes(now)));
   }
 
@@ -94,23 +94,23 @@ TEST_CASE("a producer whose clock runs ahead cannot keep its batches for ever") 
 
 TEST_CASE("nothing is trimmed of what is trimmed already, or empty") {
   partition_of p({{1, 1}, {2, 2}});
-  p.machine.apply(trim_command{part, offset(10)}, {});
+  p.machine.apply(trim_command{trimmed, offset(10)}, {});
   CHECK_FALSE(p.start(100, unlimited, 5));
-  p.machine.apply(trim_command{part, offset(20)}, {});
+  p.machine.apply(trim_command{trimmed, offset(20)}, {});
   CHECK_FALSE(p.start(0, 0, 5));
 }
 
 TEST_CASE("the first batch at a time is found, also behind trimmed batches with later times") {
   partition_of p({{1, 50}, {2, 2}, {3, 3}, {4, 60}});
   const auto at = [&](int minute) {
-    const auto found = first_batch_at(p.tables, part, timestamp(minutes(minute)));
+    const auto found = first_batch_at(p.tables, trimmed, timestamp(minutes(minute)));
     return found ? std::optional(found->first) : std::nullopt;
   };
   CHECK(at(1) == offset(0));
   CHECK(at(50) == offset(0));
   CHECK(at(51) == offset(30));
   CHECK_FALSE(at(61));
-  p.machine.apply(trim_command{part, offset(10)}, {});
+  p.machine.apply(trim_command{trimmed, offset(10)}, {});
   CHECK(at(1) == offset(10));
   CHECK(at(3) == offset(20));
   CHECK(at(4) == offset(30));
@@ -118,14 +118,14 @@ TEST_CASE("the first batch at a time is found, also behind trimmed batches with 
 
 TEST_CASE("a trim inside of a batch keeps the batch") {
   partition_of p({{1, 1}, {2, 2}, {3, 3}});
-  p.machine.apply(trim_command{part, offset(15)}, {});
-  CHECK(p.tables.partitions.find(part)->log_start == offset(10));
-  CHECK(p.tables.partitions.find(part)->bytes == 200);
-  p.machine.apply(trim_command{part, offset(999)}, {});
-  CHECK(p.tables.partitions.find(part)->log_start == offset(30));
-  CHECK(p.tables.partitions.find(part)->bytes == 0);
-  p.machine.apply(trim_command{part, offset(5)}, {});  // backwards: nothing
-  CHECK(p.tables.partitions.find(part)->log_start == offset(30));
+  p.machine.apply(trim_command{trimmed, offset(15)}, {});
+  CHECK(p.tables.partitions.find(trimmed)->log_start == offset(10));
+  CHECK(p.tables.partitions.find(trimmed)->bytes == 200);
+  p.machine.apply(trim_command{trimmed, offset(999)}, {});
+  CHECK(p.tables.partitions.find(trimmed)->log_start == offset(30));
+  CHECK(p.tables.partitions.find(trimmed)->bytes == 0);
+  p.machine.apply(trim_command{trimmed, offset(5)}, {});  // backwards: nothing
+  CHECK(p.tables.partitions.find(trimmed)->log_start == offset(30));
 }
 
 TEST_CASE("a shard trims by age and by bytes on its own") {

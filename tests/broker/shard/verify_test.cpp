@@ -68,7 +68,7 @@ struct directory {
   verification counts;
 };
 
-const state::partition_key part{topic_id(1), partition_id(1)};
+const state::partition_key examined{topic_id(1), partition_id(1)};
 using state::table_id;
 
 }  // namespace
@@ -112,12 +112,12 @@ TEST_CASE("a flipped bit in a batch is found, with the file") {
 
 TEST_CASE("every contradiction of the state is found") {
   directory d;
-  auto partition = d.stored<state::partition_row>(table_id::partitions, part);
-  auto batch = d.stored<state::batch_row>(table_id::batches, state::batch_key{part, offset(3)});
+  auto partition = d.stored<state::partition_row>(table_id::partitions, examined);
+  auto batch = d.stored<state::batch_row>(table_id::batches, state::batch_key{examined, offset(3)});
 
   SUBCASE("a batch is not indexed") {
     std::string key;
-    encode(state::batch_key{part, offset(3)}, key);
+    encode(state::batch_key{examined, offset(3)}, key);
     d.s.store.of(table_id::batches).erase(key);
     CHECK(d.finds("offsets 3 to 6 are in no batch"));
     CHECK(d.finds("live bytes"));
@@ -125,22 +125,22 @@ TEST_CASE("every contradiction of the state is found") {
   }
   SUBCASE("a partition's end is wrong") {
     partition.end += 1;
-    d.change(table_id::partitions, part, partition);
+    d.change(table_id::partitions, examined, partition);
     CHECK(d.finds("its batches end at offset 30, it itself at 31"));
   }
   SUBCASE("a partition's bytes are wrong") {
     partition.bytes += 1;
-    d.change(table_id::partitions, part, partition);
+    d.change(table_id::partitions, examined, partition);
     CHECK(d.finds("is said to have"));
   }
   SUBCASE("a batch is indexed with another number of records") {
     batch.records = 2;
-    d.change(table_id::batches, state::batch_key{part, offset(3)}, batch);
+    d.change(table_id::batches, state::batch_key{examined, offset(3)}, batch);
     CHECK(d.finds("it has 3 records"));
   }
   SUBCASE("a batch is indexed at another place") {
     batch.at.position += 8;
-    d.change(table_id::batches, state::batch_key{part, offset(3)}, batch);
+    d.change(table_id::batches, state::batch_key{examined, offset(3)}, batch);
     CHECK(d.finds("its place is not known"));
   }
   SUBCASE("a batch lies beyond its segment") {
@@ -148,9 +148,9 @@ TEST_CASE("every contradiction of the state is found") {
     encode(state::place_key{batch.at.segment, batch.at.position}, place);
     d.s.store.of(table_id::places).erase(place);
     batch.at.position = 1u << 30;
-    d.change(table_id::batches, state::batch_key{part, offset(3)}, batch);
+    d.change(table_id::batches, state::batch_key{examined, offset(3)}, batch);
     d.change(table_id::places, state::place_key{batch.at.segment, batch.at.position},
-             state::place_row{state::batch_key{part, offset(3)}});
+             state::place_row{state::batch_key{examined, offset(3)}});
     CHECK(d.finds("beyond the end"));
   }
   SUBCASE("the live bytes of a segment are wrong") {
@@ -159,7 +159,7 @@ TEST_CASE("every contradiction of the state is found") {
   }
   SUBCASE("a topic lacks a partition") {
     std::string key;
-    encode(part, key);
+    encode(examined, key);
     d.s.store.of(table_id::partitions).erase(key);
     CHECK(d.finds("partition 1 is missing"));
     CHECK(d.finds("nobody can read it"));

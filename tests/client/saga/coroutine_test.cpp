@@ -73,10 +73,6 @@ struct script_fixture {
   scenario play{order_script(), "o-1"};
 };
 
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE_FIXTURE(script_fixture, "a coroutine runs to its end, step by step") {

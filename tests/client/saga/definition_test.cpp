@@ -9,7 +9,7 @@ namespace skald::sagas::test {
 
 namespace {
 
-void nothing(order&) {}
+void do_nothing(order&) {}
 
 std::string refusal(saga<order> of) {
   try {
@@ -20,10 +20,6 @@ std::string refusal(saga<order> of) {
   return {};
 }
 
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("what cannot be run is refused, with the reason") {
@@ -31,13 +27,13 @@ TEST_CASE("what cannot be run is refused, with the reason") {
   CHECK(contains(refusal(made()), "no steps"));
   CHECK(contains(refusal(made().step("x")), "nothing to do"));
   CHECK(contains(refusal(made().pivot("x")), "nothing to do"));
-  CHECK(contains(refusal(made().step("x").local(nothing).step("x").local(nothing)), "two steps"));
-  CHECK(contains(refusal(made().step("x/y").local(nothing)), "a name has"));
-  CHECK(contains(refusal(made().step("").local(nothing)), "a name has"));
-  CHECK(contains(refusal(made().beside("x").local(nothing)), "beside"));
-  CHECK(contains(refusal(made().pivot("x").local(nothing).pivot("y").local(nothing)), "one pivot"));
-  CHECK(contains(refusal(made().pivot("x").local(nothing).beside("y").local(nothing)), "runs alone"));
-  CHECK(contains(refusal(made().step("x").local(nothing).retry({}, 0)), "at least one attempt"));
+  CHECK(contains(refusal(made().step("x").local(do_nothing).step("x").local(do_nothing)), "two steps"));
+  CHECK(contains(refusal(made().step("x/y").local(do_nothing)), "a name has"));
+  CHECK(contains(refusal(made().step("").local(do_nothing)), "a name has"));
+  CHECK(contains(refusal(made().beside("x").local(do_nothing)), "beside"));
+  CHECK(contains(refusal(made().pivot("x").local(do_nothing).pivot("y").local(do_nothing)), "one pivot"));
+  CHECK(contains(refusal(made().pivot("x").local(do_nothing).beside("y").local(do_nothing)), "runs alone"));
+  CHECK(contains(refusal(made().step("x").local(do_nothing).retry({}, 0)), "at least one attempt"));
   CHECK_THROWS_AS(made().timeout(1s), error);
   CHECK(refusal(order_steps()).empty());
 }

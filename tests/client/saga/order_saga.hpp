@@ -11,6 +11,10 @@ namespace skald::sagas::test {
 
 using namespace std::chrono_literals;
 
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
 // Data and messages that are one number or word on the wire.
 struct order {
   static constexpr std::string_view name = "order";

@@ -3,13 +3,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <skald/skald.hpp>
 #include <string>
 #include <thread>
 
+#include "tests/effort.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
@@ -19,11 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int keys = 5;
-
-int rounds() {
-  const char* asked = std::getenv("SKALD_KILL_ROUNDS");
-  return asked != nullptr ? std::atoi(asked) : 10;
-}
 
 std::map<std::string, int> counted(blocking_client& broker, const std::string& topic) {
   std::map<std::string, int> by_value;
@@ -68,7 +63,8 @@ TEST_CASE("units of work are done once and whole, whenever the broker is killed"
   });
 
   std::mt19937 random(static_cast<unsigned>(std::random_device{}()));
-  for (int i = 0; i < rounds(); ++i) {
+  const std::uint64_t rounds = number_from_environment("SKALD_KILL_ROUNDS", 10);
+  for (std::uint64_t i = 0; i < rounds; ++i) {
     const int before = acknowledged;
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 40));
     server.kill();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/system/commit/refusal_of.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
@@ -34,17 +35,6 @@ struct commit_fixture {
   }
   std::uint64_t records_in(std::string_view topic) { return broker.describe_topic(topic).records; }
 };
-
-template <class Work>
-commit_refused refusal_of(Work work) {
-  try {
-    work();
-  } catch (const commit_refused& why) {
-    return why;
-  }
-  FAIL("it was not refused");
-  throw;
-}
 
 using texts = std::vector<std::string>;
 

@@ -8,6 +8,7 @@
 #include <skald/skald.hpp>
 #include <string>
 
+#include "tests/system/commit/refusal_of.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
@@ -48,17 +49,6 @@ struct inputs_fixture {
     return is.floor.value() + is.settled_above;
   }
 };
-
-template <class Work>
-commit_refused refusal_of(Work work) {
-  try {
-    work();
-  } catch (const commit_refused& why) {
-    return why;
-  }
-  FAIL("it was not refused");
-  throw;
-}
 
 template <class Work>
 errc failure_of(Work work) {

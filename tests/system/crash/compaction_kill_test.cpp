@@ -29,11 +29,6 @@ struct newest_value {
 };
 using newest_values = std::map<std::string, newest_value>;
 
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::stoull(text);
-}
-
 std::string text_of(std::uint64_t version) {
   std::string text = std::to_string(version) + ' ';
   text.resize(100, '.');

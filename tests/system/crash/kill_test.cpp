@@ -25,11 +25,6 @@ namespace {
 constexpr const char* topic = "crash";
 constexpr std::uint32_t partitions = 4;
 
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::stoull(text);
-}
-
 // Follows the topic on a thread of its own, through every reconnection, and checks what it gets.
 class follower {
  public:

@@ -7,7 +7,6 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <random>
@@ -17,6 +16,7 @@
 
 #include <skald/skald.hpp>
 
+#include "tests/effort.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
@@ -28,11 +28,6 @@ using steady = std::chrono::steady_clock;
 
 constexpr int inputs_per_round = 200;
 constexpr int workers_of_a_kind = 2;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* asked = std::getenv(variable);
-  return asked == nullptr ? otherwise : std::strtoull(asked, nullptr, 10);
-}
 
 struct worker {
   std::string kind;
@@ -151,8 +146,8 @@ void check_exactly_once(factory& in, const std::string& topic) {
 }  // namespace
 
 TEST_CASE("every input has its output exactly once, whoever is killed when") {
-  const std::uint64_t seed = number_from("SKALD_EXACTLY_ONCE_SEED", std::random_device{}());
-  const std::uint64_t rounds = number_from("SKALD_EXACTLY_ONCE_ROUNDS", 8);
+  const std::uint64_t seed = number_from_environment("SKALD_EXACTLY_ONCE_SEED", std::random_device{}());
+  const std::uint64_t rounds = number_from_environment("SKALD_EXACTLY_ONCE_ROUNDS", 8);
   CAPTURE(seed);
   MESSAGE("seed ", seed);
   std::mt19937_64 random(seed);

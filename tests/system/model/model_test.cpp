@@ -2,7 +2,6 @@
 //
 // SKALD_MODEL_SEED repeats a history (as far as the moments of kills allow), SKALD_MODEL_STEPS makes it
 // longer.
-#include <cstdlib>
 #include <random>
 #include <string>
 
@@ -13,21 +12,12 @@
 
 namespace skald::tests {
 
-namespace {
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* given = std::getenv(variable);
-  return given != nullptr ? std::stoull(given) : otherwise;
-}
-
-}  // namespace
-
 TEST_CASE("The broker holds what a simple model of it holds, through kills and restarts") {
-  const std::uint64_t seed = number_from("SKALD_MODEL_SEED", std::random_device{}());
+  const std::uint64_t seed = number_from_environment("SKALD_MODEL_SEED", std::random_device{}());
   CAPTURE(seed);
   MESSAGE("seed ", seed);
   world both(seed);
-  const std::uint64_t steps = number_from("SKALD_MODEL_STEPS", effort(1'000));
+  const std::uint64_t steps = number_from_environment("SKALD_MODEL_STEPS", effort(1'000));
   for (std::uint64_t i = 0; i < steps; ++i) {
     CAPTURE(i);
     both.step();

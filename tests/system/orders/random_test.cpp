@@ -1,7 +1,6 @@
 // A random run of the shop: customers come, order and cancel, while its processes are killed and stopped.
 // Whatever comes of it, the books agree in the end. A failure prints the seed.
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <random>
 
@@ -65,23 +64,17 @@ class random_shop : public shop_scene {
   std::uint64_t cancelled_ = 0;
 };
 
-// Of this many times a customer does something; SKALD_SHOP_STEPS and SKALD_SHOP_SEED choose a longer run, or
-// the same again.
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* const given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
-
 }  // namespace
 
 TEST_SUITE("sample services at random") {
   TEST_CASE("whatever customers do, and whoever is killed, orders and credit agree in the end") {
-    const std::uint64_t seed = from_environment("SKALD_SHOP_SEED", std::random_device{}());
+    // SKALD_SHOP_STEPS and SKALD_SHOP_SEED choose a longer run, or the same again.
+    const std::uint64_t steps = number_from_environment("SKALD_SHOP_STEPS", effort(400));
+    const std::uint64_t seed = number_from_environment("SKALD_SHOP_SEED", std::random_device{}());
     CAPTURE(seed);
     random_shop shop(seed);
     shop_books books(shop);
-    auto business = std::async(std::launch::async,
-                               [&] { shop.do_business(from_environment("SKALD_SHOP_STEPS", effort(400))); });
+    auto business = std::async(std::launch::async, [&] { shop.do_business(steps); });
     const auto is_over = [&] { return business.wait_for(milliseconds(0)) == std::future_status::ready; };
     while (!is_over()) shop.do_harm(is_over);
     business.get();

@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 using outbox::relay;
 using outbox::transaction;
 
-struct scene {
-  scene() {
+struct publisher_scene {
+  publisher_scene() {
     server.start();
     address = "127.0.0.1:" + std::to_string(server.port());
     broker.emplace(client_options{.address = address, .timeout = 60s});
@@ -42,7 +42,7 @@ struct scene {
 }  // namespace
 
 TEST_SUITE("outbox publisher") {
-  TEST_CASE_FIXTURE(scene, "a record arrives as it was put into the outbox, with its message id") {
+  TEST_CASE_FIXTURE(publisher_scene, "a record arrives as it was put into the outbox, with its message id") {
     broker->create_topic("t", {.partitions = 3});
     const std::array headers{header{"trace", "abc"}};
     publish("t", {.key = "k", .value = std::nullopt, .headers = headers, .time = timestamp(5'000ms)}, "id 1");
@@ -65,7 +65,7 @@ TEST_SUITE("outbox publisher") {
       }
   }
 
-  TEST_CASE_FIXTURE(scene, "a record without a message id is known by its place") {
+  TEST_CASE_FIXTURE(publisher_scene, "a record without a message id is known by its place") {
     broker->create_topic("t");
     broker->publish("t", {.value = "x"});
     broker->publish("t", {.value = "y"});
@@ -75,7 +75,7 @@ TEST_SUITE("outbox publisher") {
     CHECK(ids == std::vector<std::string>{"t/0/0", "t/0/1"});
   }
 
-  TEST_CASE_FIXTURE(scene, "what a transaction publishes says which record it received") {
+  TEST_CASE_FIXTURE(publisher_scene, "what a transaction publishes says which record it received") {
     broker->create_topic("in");
     broker->create_topic("out");
     const std::array begun{header{tracing::correlation_id_header, "order-42"}};
@@ -96,7 +96,7 @@ TEST_SUITE("outbox publisher") {
     CHECK(tracing::find_header(effect, tracing::causation_id_header) == "in/0/0");
   }
 
-  TEST_CASE_FIXTURE(scene, "what was published before is a duplicate") {
+  TEST_CASE_FIXTURE(publisher_scene, "what was published before is a duplicate") {
     broker->create_topic("t");
     const outbox::publisher to = outbox::to_broker(*broker);
     publish("t", {.key = "k", .value = "1"});
@@ -108,7 +108,7 @@ TEST_SUITE("outbox publisher") {
     CHECK(broker->describe_topic("t").partitions.at(0).end == offset(2));
   }
 
-  TEST_CASE_FIXTURE(scene, "a topic that is not there parks its rows; once it is, they may go") {
+  TEST_CASE_FIXTURE(publisher_scene, "a topic that is not there parks its rows; once it is, they may go") {
     broker->create_topic("t");
     publish("missing", {.key = "k", .value = "1"});
     publish("missing", {.key = "k", .value = "2"});
@@ -125,7 +125,7 @@ TEST_SUITE("outbox publisher") {
     CHECK(broker->describe_topic("missing").partitions.at(0).end == offset(2));
   }
 
-  TEST_CASE_FIXTURE(scene, "a record that no batch can hold is parked, and those around it go") {
+  TEST_CASE_FIXTURE(publisher_scene, "a record that no batch can hold is parked, and those around it go") {
     broker->create_topic("t", {.batch_bytes_max = 1 << 20});
     publish("t", {.key = "a", .value = "1"});
     const std::string large(3 << 20, 'x');
@@ -136,7 +136,7 @@ TEST_SUITE("outbox publisher") {
     CHECK(store->statistics().parked == 1);
   }
 
-  TEST_CASE_FIXTURE(scene, "without a broker nothing is lost or parked") {
+  TEST_CASE_FIXTURE(publisher_scene, "without a broker nothing is lost or parked") {
     broker->create_topic("t");
     publish("t", {.key = "k", .value = "1"});
     blocking_client nobody({.address = "127.0.0.1:1", .timeout = 50ms});

@@ -3,13 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <skald/outbox/transaction.hpp>
 #include <skald/skald.hpp>
 #include <thread>
 
+#include "tests/effort.hpp"
 #include "tests/system/outbox/databases.hpp"
 
 namespace skald::tests {
@@ -21,11 +21,6 @@ using outbox::transaction;
 
 constexpr int keys = 5;
 constexpr std::uint32_t partitions = 3;
-
-int rounds() {
-  const char* asked = std::getenv("SKALD_KILL_ROUNDS");
-  return asked != nullptr ? std::atoi(asked) : 10;
-}
 
 // What a topic holds: the numbers of each key in order, and the message ids, of which each has to be new.
 struct contents {
@@ -102,7 +97,8 @@ TEST_CASE_TEMPLATE("rows are published once and in order, whatever is killed", D
   auto relay = std::make_unique<child_process>(RELAY_PROGRAM, arguments);
   REQUIRE(relay->wait_output("ready"));
   std::mt19937 random(static_cast<unsigned>(std::random_device{}()));
-  for (int round = 0; round < rounds(); ++round) {
+  const std::uint64_t rounds = number_from_environment("SKALD_KILL_ROUNDS", 10);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     // Every round has the relay publish something before the next kill, which comes at any of its steps.
     const auto before = read_all(broker, "events").records;
     const auto deadline = std::chrono::steady_clock::now() + patience;

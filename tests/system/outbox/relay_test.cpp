@@ -72,8 +72,8 @@ class stepping_store final : public outbox::store {
 };
 
 template <class Database>
-struct scene {
-  scene() { store->create_tables(); }
+struct relay_scene {
+  relay_scene() { store->create_tables(); }
   void write(int count, const std::string& topic = "t") {
     transaction change(*store);
     for (int i = 0; i < count; ++i) {
@@ -103,7 +103,7 @@ struct scene {
 TEST_SUITE("outbox relay") {
   TEST_CASE_TEMPLATE("a crash between any two steps loses and repeats nothing", Database, sqlite_database,
                      postgresql_database) {
-    scene<Database> s;
+    relay_scene<Database> s;
     for (int at = 0; at < 30; ++at) {
       s.write(10);
       step_counter counter{.crash_at = at};
@@ -133,7 +133,7 @@ TEST_SUITE("outbox relay") {
 
   TEST_CASE_TEMPLATE("a refused row is parked, and its key with it; the others go on", Database,
                      sqlite_database, postgresql_database) {
-    scene<Database> s;
+    relay_scene<Database> s;
     s.write(2);
     s.write(3, "missing");
     s.write(3);
@@ -152,7 +152,7 @@ TEST_SUITE("outbox relay") {
   }
 
   TEST_CASE("of two rows of a key, the second waits for the parked first") {
-    scene<sqlite_database> s;
+    relay_scene<sqlite_database> s;
     {
       transaction change(*s.store);
       for (const char* value : {"1", "2", "3"}) change.publish("missing", {.key = "k", .value = value});
@@ -169,7 +169,7 @@ TEST_SUITE("outbox relay") {
   }
 
   TEST_CASE("a batch that is refused as a whole goes in parts") {
-    scene<sqlite_database> s;
+    relay_scene<sqlite_database> s;
     s.write(50);
     s.topics.rows_max = 7;
     relay one(*s.store, s.topics.publisher());
@@ -183,7 +183,7 @@ TEST_SUITE("outbox relay") {
 
   TEST_CASE_TEMPLATE("two relays at once publish everything once", Database, sqlite_database,
                      postgresql_database) {
-    scene<Database> s;
+    relay_scene<Database> s;
     std::mutex mutex;
     const outbox::publisher shared = [&](std::span<const outbox::row> rows) {
       const std::lock_guard lock(mutex);
@@ -207,7 +207,7 @@ TEST_SUITE("outbox relay") {
   }
 
   TEST_CASE("it goes on after failures, of which it tells, until it is stopped") {
-    scene<sqlite_database> s;
+    relay_scene<sqlite_database> s;
     std::atomic<int> failures = 3;
     const auto own = s.database.open();
     relay one(*own,

@@ -18,8 +18,8 @@ using outbox::database_problem;
 using outbox::transaction;
 
 template <class Database>
-struct scene {
-  scene() {
+struct store_scene {
+  store_scene() {
     store->create_tables();
     Database::execute(*store, "CREATE TABLE customer (name TEXT PRIMARY KEY, reserved INTEGER)");
     Database::execute(*store, "INSERT INTO customer VALUES ('ann', 0)");
@@ -35,7 +35,7 @@ struct scene {
 TEST_SUITE("outbox store") {
   TEST_CASE_TEMPLATE("all of a transaction is there, or nothing", Database, sqlite_database,
                      postgresql_database) {
-    scene<Database> s;
+    store_scene<Database> s;
     {
       transaction change(*s.store);
       CHECK(change.receive("credit", "m1"));
@@ -59,7 +59,7 @@ TEST_SUITE("outbox store") {
   }
 
   TEST_CASE_TEMPLATE("a row comes out as it went in", Database, sqlite_database, postgresql_database) {
-    scene<Database> s;
+    store_scene<Database> s;
     const std::string bytes("\0\xff'\n", 4);
     const std::array headers{header{"trace", bytes}, header{"", ""}, header{"none", std::nullopt}};
     {
@@ -92,7 +92,7 @@ TEST_SUITE("outbox store") {
 
   TEST_CASE_TEMPLATE("parked rows hold back the later ones of their key", Database, sqlite_database,
                      postgresql_database) {
-    scene<Database> s;
+    store_scene<Database> s;
     {
       transaction change(*s.store);
       for (const char* value : {"0", "1", "2"}) {
@@ -122,7 +122,7 @@ TEST_SUITE("outbox store") {
 
   TEST_CASE_TEMPLATE("removed rows are gone, and their positions too", Database, sqlite_database,
                      postgresql_database) {
-    scene<Database> s;
+    store_scene<Database> s;
     const auto publish = [&](const char* value) {
       transaction change(*s.store);
       change.publish("t", {.value = value});
@@ -136,7 +136,7 @@ TEST_SUITE("outbox store") {
   }
 
   TEST_CASE_TEMPLATE("the inbox forgets what is old", Database, sqlite_database, postgresql_database) {
-    scene<Database> s;
+    store_scene<Database> s;
     {
       transaction change(*s.store);
       for (int i = 0; i < 5; ++i) CHECK(change.receive("c", std::to_string(i)));
@@ -149,7 +149,7 @@ TEST_SUITE("outbox store") {
 
   TEST_CASE_TEMPLATE("a duplicate that arrives at the same time is handled once", Database, sqlite_database,
                      postgresql_database) {
-    scene<Database> s;
+    store_scene<Database> s;
     std::atomic<int> handled = 0;
     std::vector<std::thread> threads;
     for (int t = 0; t < 3; ++t)
@@ -171,7 +171,7 @@ TEST_SUITE("outbox store") {
   }
 
   TEST_CASE_TEMPLATE("failures say what they are", Database, sqlite_database, postgresql_database) {
-    scene<Database> s;
+    store_scene<Database> s;
     Database::execute(*s.store, "DROP TABLE skald_inbox");
     transaction change(*s.store);
     try {
@@ -193,7 +193,7 @@ TEST_SUITE("outbox store") {
   }
 
   TEST_CASE("PostgreSQL: a failed statement fails the transaction") {
-    scene<postgresql_database> s;
+    store_scene<postgresql_database> s;
     transaction change(*s.store);
     CHECK_THROWS(postgresql_database::execute(*s.store, "SELECT nonsense"));
     CHECK_THROWS_AS(change.commit(), database_error);

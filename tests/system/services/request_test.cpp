@@ -1,4 +1,5 @@
 // Asking: what the caller gets, in every case.
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <map>
