@@ -1,6 +1,15 @@
 # One way to declare each kind of target, so that a folder's CMakeLists.txt only lists its files.
 include_guard(GLOBAL)
 
+# Precompiles headers for a target, unless its sources are put together into so few that it is the longer way.
+function(skald_precompile_headers name headers)
+  get_target_property(sources ${name} SOURCES)
+  list(LENGTH sources count)
+  if(NOT CMAKE_UNITY_BUILD OR count GREATER 24)
+    target_precompile_headers(${name} PRIVATE ${headers})
+  endif()
+endfunction()
+
 # skald_library(NAME SOURCES ... [PUBLIC_LIBS ...] [PRIVATE_LIBS ...] [INCLUDE dir] [PCH header...])
 # A static library skald_NAME with the alias skald::NAME. Sources include each other by their path from
 # the repository's root; INCLUDE names a folder of public headers, each of which compiles alone. The libraries
@@ -19,7 +28,7 @@ function(skald_library name)
   target_link_libraries(skald_${name} PUBLIC ${arg_PUBLIC_LIBS}
     PRIVATE ${arg_PRIVATE_LIBS} $<BUILD_INTERFACE:skald_build_options>)
   if(arg_PCH)
-    target_precompile_headers(skald_${name} PRIVATE ${arg_PCH})
+    skald_precompile_headers(skald_${name} "${arg_PCH}")
   endif()
   set_property(GLOBAL APPEND PROPERTY SKALD_LIBRARIES skald_${name})
 endfunction()
@@ -31,7 +40,7 @@ function(skald_executable name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LIBS} skald_build_options)
   if(arg_PCH)
-    target_precompile_headers(${name} PRIVATE ${arg_PCH})
+    skald_precompile_headers(${name} "${arg_PCH}")
   endif()
 endfunction()
 
