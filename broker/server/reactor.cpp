@@ -16,6 +16,7 @@ using steady = std::chrono::steady_clock;
 namespace {
 
 constexpr int handlers_per_turn = 32;  // then it is the turn of what was posted for an idle loop, idle or not
+constexpr int posts_in_a_row = 4;  // from a commit to its acknowledgements; then the sockets have their turn
 constexpr std::chrono::microseconds spin_max{100};
 constexpr unsigned came_alone_min = 32;
 
@@ -38,16 +39,35 @@ void reactor::start() {
 void reactor::run() {
   while (!context_.stopped()) {
     const bool idle = run_ready();
+    end_turn();
     const bool told = tell_load(idle ? load::idle : load::busy);
-    if (idle && !told) wait();
+    if (idle && !told && end_of_turn_.empty()) wait();
+    if (run_posted() && told) end_turn();
   }
 }
 
 bool reactor::run_ready() {
   for (int i = 0; i < handlers_per_turn; ++i) {
-    if (context_.poll_one() == 0) return true;
+    const bool ran = context_.poll_one() > 0;
+    if (!run_posted() && !ran) return true;
   }
   return false;
+}
+
+bool reactor::run_posted() {
+  int batches = 0;
+  while (batches < posts_in_a_row && drain()) ++batches;
+  return batches > 0;
+}
+
+void reactor::end_turn() {
+  const std::vector<task> ending = std::exchange(end_of_turn_, {});
+  for (const task& work : ending) work();
+}
+
+void reactor::post_to_end_of_turn(task work) {
+  assert(running_here());
+  end_of_turn_.push_back(std::move(work));
 }
 
 bool reactor::tell_load(load is) {
@@ -83,6 +103,7 @@ void reactor::stop() {
 
 void reactor::drop_tasks() {
   when_idle_.clear();
+  end_of_turn_.clear();
   std::vector<task> dropped;
   do {
     dropped.clear();  // which may post
@@ -98,14 +119,16 @@ void reactor::post(task work) {
     first = mailbox_.empty();
     mailbox_.push_back(std::move(work));
   }
-  if (first) asio::post(context_, [this] { drain(); });
+  // The loop looks into its mailbox after all that it runs.
+  if (first && !running_here()) asio::post(context_, [] {});
 }
 
-void reactor::drain() {
+bool reactor::drain() {
   {
     const std::lock_guard lock(mailbox_mutex_);
     batch_.swap(mailbox_);
   }
+  if (batch_.empty()) return false;
   for (task& work : batch_) {
     if (context_.stopped()) break;
     work();
@@ -113,6 +136,7 @@ void reactor::drain() {
   }
   batch_.clear();
   if (batch_.capacity() > 4096) batch_.shrink_to_fit();
+  return true;
 }
 
 void reactor::post_after(std::chrono::milliseconds delay, task work) {

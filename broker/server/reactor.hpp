@@ -1,7 +1,13 @@
 // An event loop with a thread of its own; connections live on one, and so does a shard.
 //
 // post() puts work into a mailbox: whatever arrives before the loop turns to it is one batch and costs one
-// wake-up. A mutex guards the mailbox; it is held to push one task or to swap the whole.
+// wake-up, or none when the loop's own thread posts. A mutex guards the mailbox; it is held to push one task
+// or to swap the whole.
+//
+// The loop goes in turns: some handlers that are ready, each followed by what was posted meanwhile; then what
+// waits for the end of the turn, which is where connections send what has gathered for them; then, with
+// nothing left to do, what waits for an idle loop. A look at the sockets is a system call, so the way from a
+// finished group commit to the acknowledgements that it sends takes none.
 //
 // Putting a thread to sleep and waking it takes as long as serving a request. So a loop whose work has come
 // one by one for a while, and whose last wait was short, first looks for work over and over, for a tenth of a
@@ -41,6 +47,8 @@ class reactor final : public executor {
   void post_after(std::chrono::milliseconds delay, task work) override;
   void post_when_idle(std::function<void(load)> work) override;
   bool running_here() const override;
+  // Runs `work` once, after the handlers of this turn. Called on this reactor, from the work of a turn.
+  void post_to_end_of_turn(task work);
   // Called on this reactor by whoever has taken something in: whether that came alone.
   void note(load is) { came_alone_ = is == load::idle ? came_alone_ + 1 : 0; }
 
@@ -48,9 +56,12 @@ class reactor final : public executor {
 
  private:
   void run();
-  void drain();
   // Runs what is ready; whether all of it has been run.
   bool run_ready();
+  // Runs what is in the mailbox and what that posts, within bounds; whether there was anything.
+  bool run_posted();
+  bool drain();
+  void end_turn();
   // Runs what waits for an idle loop; whether there was anything.
   bool tell_load(load is);
   void wait();
@@ -66,6 +77,7 @@ class reactor final : public executor {
 
   // Only touched by the loop.
   std::vector<task> batch_;  // the mailbox being drained
+  std::vector<task> end_of_turn_;
   std::vector<std::function<void(load)>> when_idle_;
   std::vector<std::function<void(load)>> telling_;
   unsigned came_alone_ = 0;  // how often in a row work did

@@ -1,7 +1,6 @@
 #include "broker/server/worker.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "broker/server/connection.hpp"
@@ -48,7 +47,7 @@ void worker::closed(connection& gone) {
 void worker::flush_later(std::shared_ptr<connection> of) {
   to_flush_.push_back(std::move(of));
   if (to_flush_.size() > 1) return;
-  asio::post(reactor_.context(), [this] {
+  reactor_.post_to_end_of_turn([this] {
     const auto batch = std::exchange(to_flush_, {});
     for (const auto& one : batch) one->flush();
   });

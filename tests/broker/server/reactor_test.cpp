@@ -59,6 +59,30 @@ TEST_CASE("a loop that is never idle runs the work all the same, and says that i
   loop.stop();
 }
 
+TEST_CASE(
+    "work for the end of a turn runs after what is ready, before work for an idle loop, and again if asked") {
+  reactor loop("test");
+  std::promise<void> done;
+  auto outcome = done.get_future();
+  std::vector<std::string> order;
+  loop.post([&] {
+    loop.post_when_idle([&](load) { order.push_back("idle"); });
+    loop.post_to_end_of_turn([&] {
+      order.push_back("end");
+      // Of a later turn, which comes although nothing else is there to do.
+      loop.post_to_end_of_turn([&] {
+        order.push_back("next end");
+        done.set_value();
+      });
+    });
+    loop.post([&] { order.push_back("posted"); });
+  });
+  loop.start();
+  REQUIRE(outcome.wait_for(patience) == std::future_status::ready);
+  loop.stop();
+  CHECK(order == std::vector<std::string>{"posted", "end", "idle", "next end"});
+}
+
 TEST_CASE("an idle loop wakes up for what other threads post, whether or not it has gone to sleep") {
   reactor loop("test");
   loop.start();
