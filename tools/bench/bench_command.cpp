@@ -158,6 +158,8 @@ constexpr kind kinds[] = {
     {workload::queue, "Publish to a work queue, whose consumers acknowledge each record", "Producers [1]",
      "Consumers [1]"},
     {workload::request, "Ask a service and wait for its replies", "Callers [1]", "Responders [1]"},
+    {workload::saga, "Run sagas of two local steps and two calls",
+     "Orchestrators, each with a participant [1]", nullptr},
 };
 
 void add_workload(CLI::App& bench_app, const kind& of, CLI::App& app, const global_options& globals,
@@ -167,10 +169,16 @@ void add_workload(CLI::App& bench_app, const kind& of, CLI::App& app, const glob
   const auto with = std::make_shared<options>();
   with->what = of.what;
   if (of.what == workload::fanout) with->consumers = 2;
-  const bool uses_topic = of.what != workload::request;
+  const bool sagas = of.what == workload::saga;
+  const bool uses_topic = of.what != workload::request && !sagas;
   if (of.producers) add_count(*command, "--producers", with->producers, workers_max, of.producers);
   if (of.consumers) add_count(*command, "--consumers", with->consumers, workers_max, of.consumers);
-  add_record_options(*command, *with);
+  if (sagas) {
+    add_count(*command, "--partitions", with->partitions, 10'000, "Partitions of their topics [1]");
+    command->add_flag("--keep", with->keep, "Do not delete the topics at the end");
+  } else {
+    add_record_options(*command, *with);
+  }
   if (uses_topic) {
     add_topic_options(*command, *with);
     add_publishing_options(*command, *with);
@@ -181,7 +189,7 @@ void add_workload(CLI::App& bench_app, const kind& of, CLI::App& app, const glob
   if (of.what == workload::queue)
     add_count(*command, "--prefetch", with->prefetch, 100'000,
               "Records that a consumer holds at a time [2048]");
-  if (of.producers) add_pace_options(*command, *with, uses_topic ? "records" : "requests");
+  if (of.producers) add_pace_options(*command, *with, sagas ? "sagas" : uses_topic ? "records" : "requests");
   add_time_options(*command, *with,
                    of.what == workload::consume ? "Publish so many records first, and read them once"
                                                 : "End after so many, instead of a duration");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tools/bench/asking.hpp"
+#include "tools/bench/orchestrating.hpp"
 #include "tools/bench/producing.hpp"
 
 namespace skald::cli::bench {
@@ -221,6 +222,32 @@ crew requesting_crew(const options& with, const scene& on, const payload_pool& p
     for (const asking_worker* one : callers) {
       is.records += one->count().records;
       is.found += one->found();
+      is.unsent += one->unsent();
+    }
+    return is;
+  };
+  return made;
+}
+
+crew orchestrating_crew(const options& with, const scene& on) {
+  crew made;
+  for (std::uint32_t i = 0; i < with.producers; ++i) {
+    const orchestrating how{.name = on.topic,
+                            .index = i,
+                            .of = with.producers,
+                            .partitions = with.partitions,
+                            .rate = with.rate,
+                            .in_flight = in_flight_of(with, 0),
+                            .count = share_of(with.count, i, with.producers)};
+    made.leaders.push_back(std::make_unique<orchestrating_worker>(on.connection, *on.run, how));
+    made.counted.push_back(&made.leaders.back()->count());
+  }
+  made.latency_of = with.rate != 0 ? "from when it was due to its end" : "from its start to its end";
+  made.verify = [workers = pointers<orchestrating_worker>(made.leaders)](blocking_client& broker) {
+    verification is;
+    for (const orchestrating_worker* one : workers) {
+      is.records += one->ended();
+      is.found += one->found(broker);
       is.unsent += one->unsent();
     }
     return is;

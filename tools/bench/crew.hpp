@@ -69,6 +69,7 @@ crew publishing_crew(const options& with, const scene& on, const payload_pool& p
 crew subscribing_crew(const options& with, const scene& on, const payload_pool& payloads);  // pubsub, fanout
 crew queueing_crew(const options& with, const scene& on, const payload_pool& payloads);
 crew requesting_crew(const options& with, const scene& on, const payload_pool& payloads);
+crew orchestrating_crew(const options& with, const scene& on);
 // `published` is what fills the topic; null for one that holds somebody else's records.
 crew consuming_crew(const options& with, const scene& on, const sending* published);
 // The one producer that fills a topic for it.

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t in_flight_bytes = 32u << 20;       // of all producers together, by default
 constexpr std::uint64_t in_flight_max_bytes = 128u << 20;  // likewise, at most
-constexpr std::uint64_t requests_in_flight = 64;
+constexpr std::uint64_t requests_in_flight = 64;           // and sagas
 constexpr std::uint64_t preload_bytes = 512u << 20;
 constexpr std::uint64_t preload_records = 2'000'000;
 constexpr std::uint64_t disk_reserve_bytes = 512u << 20;  // the journal's segments, the broker's own reserve
@@ -23,7 +23,7 @@ bool stamped(const options& with) {
 }
 
 bool produces(const options& with) {
-  return with.what != workload::consume && with.what != workload::request;
+  return with.what != workload::consume && with.what != workload::request && with.what != workload::saga;
 }
 
 failure bad(const std::string& why) {
@@ -73,6 +73,8 @@ std::string_view to_string(workload what) noexcept {
       return "queue";
     case workload::request:
       return "request";
+    case workload::saga:
+      return "saga";
   }
   return "";
 }
@@ -111,7 +113,7 @@ result<> check(const options& with) {
 
 std::uint64_t in_flight_of(const options& with, double mean_bytes) {
   if (with.in_flight != 0) return with.in_flight;
-  if (with.what == workload::request) return requests_in_flight;
+  if (with.what == workload::request || with.what == workload::saga) return requests_in_flight;
   const double all = static_cast<double>(in_flight_bytes) / mean_bytes;
   return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(all) / with.producers);
 }
@@ -130,6 +132,7 @@ std::uint64_t preload_of(const options& with, double mean_bytes) {
 
 disk_plan plan_disk(const options& with, std::uint64_t records_kept, double mean_bytes) {
   if (with.what == workload::request) return {};
+  if (with.what == workload::saga) return {disk_reserve_bytes + kept_bytes, unlimited};  // bounded by time
   const auto disk_bytes = [&](std::uint64_t records) {
     constexpr double largest = 1e18;
     const double each = mean_bytes + static_cast<double>(record_overhead_bytes);
@@ -150,6 +153,12 @@ disk_plan plan_disk(const options& with, std::uint64_t records_kept, double mean
 std::string describe(const options& with) {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (with.what == workload::saga) {
+    add(number_of(with.producers, "orchestrator") + " with a participant each");
+    add(number_of(with.partitions, "partition"));
+    if (with.rate != 0) add(format_count(with.rate) + "/s wanted");
+    return text;
+  }
   if (with.what == workload::request) {
     add(number_of(with.producers, "caller"));
     add(number_of(with.consumers, "responder"));

@@ -14,7 +14,7 @@
 
 namespace skald::cli::bench {
 
-enum class workload : std::uint8_t { publish, consume, pubsub, fanout, queue, request };
+enum class workload : std::uint8_t { publish, consume, pubsub, fanout, queue, request, saga };
 std::string_view to_string(workload what) noexcept;
 
 struct size_range {

@@ -124,8 +124,9 @@ std::string to_text(const report& of) {
       of.ended == ending::complete ? "" : "PARTIAL (" + std::string(to_string(of.ended)) + "): ";
   facts.add({"measured", cut + fixed(of.measured.count(), 2) + " s, after " + fixed(of.warm_up.count(), 2) +
                              " s of warm-up"});
-  std::string throughput = format_count(rounded(of.records_per_second())) + " " + of.unit + "/s, " +
-                           format_size(rounded(of.bytes_per_second())) + "/s";
+  std::string throughput = format_count(rounded(of.records_per_second())) + " " + of.unit + "/s";
+  if (of.bytes != 0 || of.records == 0)
+    throughput += ", " + format_size(rounded(of.bytes_per_second())) + "/s";
   if (of.unsent != 0) throughput += "; " + format_count(of.unsent) + " were due and never sent";
   facts.add({"throughput", throughput});
   facts.add({"latency", latency_text(of)});

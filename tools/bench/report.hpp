@@ -39,7 +39,7 @@ struct report {
   std::chrono::duration<double> warm_up{0};
   std::chrono::duration<double> measured{0};
   std::uint64_t records = 0;  // come through while it was measured
-  std::uint64_t bytes = 0;    // of their values
+  std::uint64_t bytes = 0;    // of their values; sagas have none
   std::uint64_t rate_wanted = 0;
   std::uint64_t unsent = 0;
 

@@ -49,9 +49,16 @@ std::string_view verb_of(workload what) {
       return "published";
     case workload::request:
       return "answered";
+    case workload::saga:
+      return "completed";
     default:
       return "consumed";
   }
+}
+
+std::string_view noun_of(workload what) {
+  if (what == workload::request) return "request";
+  return what == workload::saga ? "saga" : "record";
 }
 
 std::string message_of(const std::exception_ptr& why) {
@@ -71,7 +78,7 @@ class bench_run {
         scene_{{on.address(), globals.timeout}, &run, on.topic(), on.records_before()},
         patience_(globals.timeout),
         stall_max_(globals.timeout + globals.timeout / 2 + stall_grace),
-        shown_(progress::wanted(globals.quiet, false), verb_of(with.what)) {}
+        shown_(progress::wanted(globals.quiet, false), verb_of(with.what), noun_of(with.what)) {}
 
   // Measures, and fills the report. What goes wrong is in there, too.
   void go(const payload_pool& payloads, report& into);
@@ -146,6 +153,8 @@ crew bench_run::assemble(const payload_pool& payloads, const crew* filled) const
       return queueing_crew(with_, scene_, payloads);
     case workload::request:
       return requesting_crew(with_, scene_, payloads);
+    case workload::saga:
+      return orchestrating_crew(with_, scene_);
   }
   return {};
 }
@@ -252,7 +261,8 @@ sample bench_run::look(const crew& workers) {
 }
 
 double bench_run::written_share() const {
-  if (with_.what == workload::consume || with_.what == workload::request) return 0;
+  if (with_.what == workload::consume || with_.what == workload::request || with_.what == workload::saga)
+    return 0;
   return with_.what == workload::fanout ? 1.0 / with_.consumers : 1.0;
 }
 
@@ -310,7 +320,7 @@ exit_code run(const global_options& globals, options with, bool embedded) {
     on.check_room(plan);
     on.prepare_topic(with, plan);
     made.workload = to_string(with.what);
-    if (with.what == workload::request) made.unit = "requests";
+    made.unit = std::string(noun_of(with.what)) + "s";
     made.setting = bench::describe(with);
     made.broker = on.describe();
     made.remarks = on.remarks();

@@ -64,11 +64,16 @@ target::target(const global_options& globals, const embedded_broker* embedded)
       process_(process_of(globals_.broker, embedded)) {}
 
 target::~target() {
-  if (!delete_topic_ || embedded_ != nullptr) return;  // an embedded broker goes with all it has
+  if (embedded_ != nullptr) return;  // an embedded broker goes with all it has
   try {
-    broker_.delete_topic(topic_);
+    if (delete_topic_) broker_.delete_topic(topic_);
+    if (!delete_topics_below_) return;
+    for (const topic_info& each : broker_.list_topics())
+      if (each.name.starts_with(topic_)) broker_.delete_topic(each.name);
   } catch (const error& failed) {
-    complain("topic '" + topic_ + "' is left behind: " + failed.message());
+    const std::string what =
+        delete_topics_below_ ? "topics '" + topic_ + "*' are" : "topic '" + topic_ + "' is";
+    complain(what + " left behind: " + failed.message());
   }
 }
 
@@ -113,6 +118,11 @@ void target::check_room(const disk_plan& plan) {
 void target::prepare_topic(options& with, const disk_plan& plan) {
   topic_ = with.topic.empty() ? unique_name() : with.topic;
   if (with.what == workload::request) return;
+  if (with.what == workload::saga) {
+    // The workers make its topics, whose names begin with this one.
+    delete_topics_below_ = !with.keep;
+    return;
+  }
   if (with.existing) return use_existing(with);
   try {
     broker_.create_topic(topic_, {.partitions = with.partitions, .retention_bytes = plan.retention_bytes});

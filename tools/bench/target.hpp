@@ -32,7 +32,7 @@ class target {
   // Uses the broker at `globals.broker`, or one of its own when `embedded` is given, which outlives this.
   // Throws command_error.
   target(const global_options& globals, const embedded_broker* embedded);
-  // Deletes the topic that prepare_topic() made, and complains if it cannot.
+  // Deletes the topic that prepare_topic() made, or those of the sagas, and complains if it cannot.
   ~target();
   target(const target&) = delete;
   target& operator=(const target&) = delete;
@@ -46,8 +46,8 @@ class target {
 
   // Fails unless the disk has room for what the run writes.
   void check_room(const disk_plan& plan);
-  // Makes the topic, or finds the one that is to be used, and tells its partitions; for requests, only a
-  // name. Throws command_error.
+  // Makes the topic, or finds the one that is to be used, and tells its partitions; for requests and sagas,
+  // only a name. Throws command_error.
   void prepare_topic(options& with, const disk_plan& plan);
   const std::string& topic() const { return topic_; }
   std::uint64_t records_before() const { return records_before_; }
@@ -65,6 +65,7 @@ class target {
   std::string topic_;
   std::uint64_t records_before_ = 0;
   bool delete_topic_ = false;
+  bool delete_topics_below_ = false;  // all whose names begin with topic_
 };
 
 // What came through between two samples, and what both processes used. `written_share` says how many bytes

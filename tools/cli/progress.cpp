@@ -27,7 +27,7 @@ void progress::update(std::uint64_t records, std::uint64_t bytes) {
   if (since < redraw_after) return;
   const double rate =
       static_cast<double>(records - drawn_records_) / std::chrono::duration<double>(since).count();
-  draw("\r\x1b[K" + describe_progress(verb_, records, bytes, rate));
+  draw("\r\x1b[K" + describe_progress(verb_, records, bytes, rate, noun_));
   drawn_ = now;
   drawn_records_ = records;
   visible_ = true;
@@ -39,12 +39,14 @@ void progress::clear() {
 }
 
 std::string describe_progress(std::string_view verb, std::uint64_t records, std::uint64_t bytes,
-                              double records_per_second) {
-  std::string text = std::string(verb) + " " + format_count(records) +
-                     (records == 1 ? " record, " : " records, ") + format_size(bytes);
+                              double records_per_second, std::string_view noun) {
+  std::string text = std::string(verb) + " " + format_count(records) + " " + std::string(noun);
+  if (records != 1) text += "s";
+  if (bytes != 0 || noun == "record") text += ", " + format_size(bytes);
   // The rate of a handful is that of somebody typing.
   if (records >= 1000)
-    text += ", " + format_count(static_cast<std::uint64_t>(records_per_second)) + " records/s";
+    text +=
+        ", " + format_count(static_cast<std::uint64_t>(records_per_second)) + " " + std::string(noun) + "s/s";
   return text;
 }
 

@@ -12,8 +12,9 @@ class progress {
  public:
   using clock = std::chrono::steady_clock;
 
-  // Shows nothing unless `enabled`; see wanted().
-  progress(bool enabled, std::string_view verb) : enabled_(enabled), verb_(verb), started_(clock::now()) {}
+  // Shows nothing unless `enabled`; see wanted(). `noun` is one of what is counted.
+  progress(bool enabled, std::string_view verb, std::string_view noun = "record")
+      : enabled_(enabled), verb_(verb), noun_(noun), started_(clock::now()) {}
   ~progress() { clear(); }
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
@@ -32,14 +33,15 @@ class progress {
  private:
   bool enabled_;
   std::string verb_;
+  std::string noun_;
   clock::time_point started_;
   clock::time_point drawn_{};
   std::uint64_t drawn_records_ = 0;
   bool visible_ = false;
 };
 
-// "published 1,234 records, 1.2 MiB, 56,789 records/s".
+// "published 1,234 records, 1.2 MiB, 56,789 records/s". What else is counted may have no bytes.
 std::string describe_progress(std::string_view verb, std::uint64_t records, std::uint64_t bytes,
-                              double records_per_second);
+                              double records_per_second, std::string_view noun = "record");
 
 }  // namespace skald::cli

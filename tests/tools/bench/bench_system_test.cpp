@@ -1,5 +1,6 @@
 // Each workload, for a moment, on a real broker. Nothing here is about how fast it was.
 #include <fstream>
+#include <sstream>
 
 #include "tests/tools/bench/bench_scene.hpp"
 
@@ -62,6 +63,31 @@ TEST_CASE("requests are answered with what was asked") {
   CHECK(report.at("disk").at("written_bytes_per_payload_byte").is_null());
 }
 
+TEST_CASE("sagas are all completed, and their topics go") {
+  const json::value report =
+      bench_report("saga", {"--count", "100", "--producers", "2", "--in-flight", "20", "--partitions", "2"});
+  CHECK(report.at("verified").at("records") == 100);
+  CHECK(report.at("bytes") == 0);
+  CHECK(report.at("latency_us").at("count") == 100);
+  check_latency(report);
+  CHECK_FALSE(left_topics());
+}
+
+TEST_CASE("what sagas leave when they are kept is what a tool shows") {
+  bench_report("saga", {"--count", "10", "--keep"});
+  const std::string topics = skald({"topic", "list", "--names"}).output;
+  const std::size_t begin = topics.find("skald-bench-");
+  REQUIRE(begin != std::string::npos);
+  const std::string orchestrator = topics.substr(begin, topics.find('.', begin) - begin);
+  const process_result listed =
+      skald({"saga", "list", "--orchestrator", orchestrator, "--state", "completed", "--output", "json"});
+  CHECK(listed.exit_code == 0);
+  CHECK(json::parse(listed.output).as_array().size() == 10);
+  std::istringstream names(topics);
+  for (std::string name; std::getline(names, name);)
+    if (name.starts_with(orchestrator)) CHECK(skald({"topic", "delete", name, "--yes"}).exit_code == 0);
+}
+
 TEST_CASE("consume reads once what it was told to publish") {
   const json::value report = bench_report(
       "consume", {"--count", "3000", "--consumers", "2", "--compression", "zstd", "--payload", "text"});
@@ -76,14 +102,14 @@ TEST_CASE("for a duration, consume reads the same records again and again") {
 }
 
 TEST_CASE("one record at a time is a setting like any other") {
-  for (const char* workload : {"publish", "pubsub", "queue", "request"}) {
+  for (const char* workload : {"publish", "pubsub", "queue", "request", "saga"}) {
     CAPTURE(workload);
     CHECK(bench_report(workload, {"--count", "50", "--in-flight", "1"}).at("verified").at("records") == 50);
   }
 }
 
 TEST_CASE("with a target rate no more is sent than is due") {
-  for (const char* workload : {"publish", "pubsub", "request"}) {
+  for (const char* workload : {"publish", "pubsub", "request", "saga"}) {
     CAPTURE(workload);
     const json::value report =
         bench_report(workload, {"--rate", "2000", "--count", "400", "--producers", "2"});

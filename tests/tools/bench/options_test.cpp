@@ -31,7 +31,7 @@ TEST_CASE("a size is one, or a range") {
 
 TEST_CASE("every workload may be run without options") {
   for (const workload what : {workload::publish, workload::consume, workload::pubsub, workload::fanout,
-                              workload::queue, workload::request}) {
+                              workload::queue, workload::request, workload::saga}) {
     CHECK(complaint(of(what)) == "");
   }
 }
@@ -89,6 +89,7 @@ TEST_CASE("producers share what may be in flight, unless it is said for each") {
   with.in_flight = 7;
   CHECK(in_flight_of(with, 1024) == 7);
   CHECK(in_flight_of(of(workload::request), 1024) == 64);
+  CHECK(in_flight_of(of(workload::saga), 0) == 64);
 }
 
 TEST_CASE("what is to be consumed fits, or the disk is said to be too small") {
@@ -131,6 +132,10 @@ TEST_CASE("a setting is told in words") {
         "disk, zstd, 20,000/s wanted");
   with = of(workload::request);
   CHECK(describe(with) == "1 caller, 1 responder, records of 1 KiB of random bytes");
+  with = of(workload::saga);
+  with.partitions = partitions_of(with);
+  with.producers = 2;
+  CHECK(describe(with) == "2 orchestrators with a participant each, 1 partition");
 }
 
 }  // namespace

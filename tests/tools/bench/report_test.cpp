@@ -72,6 +72,15 @@ TEST_CASE("the text has what was measured, and ends with the summary") {
   CHECK(text.ends_with(summary_line(measured()) + "\n"));
 }
 
+TEST_CASE("what has no bytes has no bytes a second") {
+  report of = measured();
+  of.workload = "saga";
+  of.unit = "sagas";
+  of.bytes = 0;
+  CHECK(contains(to_text(of), "1,500,000 sagas/s\n"));
+  CHECK(contains(summary_line(of), " bytes_per_s=0 "));
+}
+
 TEST_CASE("partial results are marked as such everywhere") {
   report of = measured();
   of.ended = ending::interrupted;

@@ -130,6 +130,7 @@ _skald() {
       service:watch) options+=' -n --count' ;;
       topic:alter) options+=" $setting_options" ;;
       topic:list) options+=' --names' ;;
+      bench:saga) options+=' --producers --partitions --keep --warm-up --duration -n --count --dir --rate --in-flight' ;;
       bench:request) options+=" $bench_options --rate --in-flight" ;;
       bench:consume) options+=" $bench_options $bench_topic_options --existing" ;;
       bench:publish) options+=" $bench_options $bench_topic_options --existing --rate --in-flight" ;;
@@ -165,7 +166,7 @@ _skald() {
       COMPREPLY=($(compgen -W "$(_skald_groups "${broker[@]}")" -- "$current"))
       ;;
     topic::0) COMPREPLY=($(compgen -W 'create list describe alter delete' -- "$current")) ;;
-    bench::0) COMPREPLY=($(compgen -W 'publish consume pubsub fanout queue request' -- "$current")) ;;
+    bench::0) COMPREPLY=($(compgen -W 'publish consume pubsub fanout queue request saga' -- "$current")) ;;
     timer::0) COMPREPLY=($(compgen -W 'list move cancel' -- "$current")) ;;
     saga::0) COMPREPLY=($(compgen -W 'list show retry skip compensate abort' -- "$current")) ;;
     service::0) COMPREPLY=($(compgen -W 'list info ping stats watch' -- "$current")) ;;
