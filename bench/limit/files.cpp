@@ -34,6 +34,20 @@ unique_fd::~unique_fd() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+namespace {
+
+// Past the page cache where the file system can; one in memory may not, and has nothing to get past.
+unique_fd open_direct(const std::filesystem::path& path, int flags) {
+  try {
+    return open_file(path, flags | O_DIRECT);
+  } catch (const std::system_error& failed) {
+    if (failed.code() != std::errc::invalid_argument) throw;
+    return open_file(path, flags);
+  }
+}
+
+}  // namespace
+
 scratch_directory::scratch_directory(const std::filesystem::path& parent, std::uint64_t bytes_needed) {
   struct statfs disk{};
   if (statfs(parent.c_str(), &disk) != 0)
@@ -92,7 +106,7 @@ void sync_data(int fd) {
 
 void zero_fill(const std::filesystem::path& path, std::size_t bytes) {
   static const std::span<const std::byte> zeroes = anonymous_memory(fill_bytes);
-  const unique_fd file = open_file(path, O_CREAT | O_TRUNC | O_WRONLY | O_DIRECT);
+  const unique_fd file = open_direct(path, O_CREAT | O_TRUNC | O_WRONLY);
   for (std::size_t position = 0; position < bytes; position += fill_bytes)
     write_fully(file.get(), zeroes, static_cast<off_t>(position));
   sync_data(file.get());

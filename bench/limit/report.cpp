@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json/src.hpp>
+#include <boost/json.hpp>
 #include <iomanip>
 #include <ostream>
 #include <ranges>

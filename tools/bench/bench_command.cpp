@@ -27,7 +27,7 @@ Every record is numbered and has a checksum; what is lost, repeated, out of orde
 The last line is for scripts: skald-bench workload=... status=ok|interrupted|failed records=... and so on.
 
 Examples:
-  skald bench publish
+  skald bench publish --limit
   skald bench publish --size 100B --producers 2 --partitions 8 --durability memory
   skald bench pubsub --rate 20000 --duration 1m
   skald bench consume --file events.jsonl --compression zstd
@@ -136,8 +136,11 @@ void add_time_options(CLI::App& command, options& into, const std::string& count
         ->type_name("N")
         ->excludes(duration);
   }
+  command.add_flag("--limit", into.limit,
+                   "Measure what this machine can do as well, before and after, and tell the ratio");
   command
-      .add_option("--dir", into.directory, "Where a broker of its own has its data [$TMPDIR, else /var/tmp]")
+      .add_option("--dir", into.directory,
+                  "Where a broker of its own, and --limit, have their files [$TMPDIR, else /var/tmp]")
       ->type_name("DIR");
 }
 

@@ -11,9 +11,9 @@
 #include <cstdlib>
 #include <exception>
 #include <skald/broker.hpp>
-#include <string_view>
 #include <system_error>
 
+#include "tools/bench/child_pipe.hpp"
 #include "tools/cli/exit_code.hpp"
 
 namespace skald::cli::bench {
@@ -22,26 +22,6 @@ namespace {
 command_error failed_at(const std::string& what, const std::filesystem::path& where) {
   return {exit_code::failed, what + " " + where.string() + ": " + std::system_category().message(errno) +
                                  "; name another directory with --dir"};
-}
-
-void write_whole(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(descriptor, text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return;  // nobody is left to tell
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
-std::string read_whole(int descriptor) {
-  std::string text;
-  std::array<char, 512> some{};
-  for (;;) {
-    const ssize_t count = ::read(descriptor, some.data(), some.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return text;
-    text.append(some.data(), static_cast<std::size_t>(count));
-  }
 }
 
 // The whole life of the child. What it answers is its port, or why there is none.

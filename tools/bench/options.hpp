@@ -53,7 +53,8 @@ struct options {
   std::string topic;  // empty: a name of its own
   bool existing = false;
   bool keep = false;
-  std::string directory;  // of an embedded broker; empty: see embedded_broker.hpp
+  std::string directory;  // of an embedded broker and of the limit's files; empty: see embedded_broker.hpp
+  bool limit = false;     // see yardstick.hpp
 };
 
 // What must be, whatever the broker says. Fails with invalid_request and a sentence that names the option.

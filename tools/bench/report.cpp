@@ -71,6 +71,42 @@ json::value optional_number(const std::optional<double>& value) {
   return value ? json::value(*value) : json::value(nullptr);
 }
 
+std::string limit_value_text(double value, const std::string& unit) {
+  if (unit == "us") return format_latency(std::chrono::nanoseconds(static_cast<std::int64_t>(value * 1e3)));
+  if (unit == "per_s") return format_count(rounded(value)) + "/s";
+  return format_size(rounded(value)) + "/s";
+}
+
+std::string ratios_text(const report& of) {
+  const std::optional<double> ratio = of.limit_ratio();
+  if (!ratio) return {};
+  if (of.limit->unit != "us") return fixed(*ratio, 2) + " of ";
+  return "p50 " + fixed(*ratio, 2) + ", p99 " + fixed(*of.limit_ratio(99), 2) + " times ";
+}
+
+std::string limit_text(const report& of) {
+  const limit_figures& is = *of.limit;
+  const std::optional<double> value = is.value();
+  if (!value) return (is.unit.empty() ? "none: " : "not measured: ") + is.of;
+  const auto text = [&](const std::optional<double>& one) {
+    return one ? limit_value_text(*one, is.unit) : std::string("not measured");
+  };
+  return ratios_text(of) + text(value) + ", " + is.of + " (before " + text(is.before) + ", after " +
+         text(is.after) + ")";
+}
+
+json::value limit_json(const report& of) {
+  if (!of.limit) return nullptr;
+  const limit_figures& is = *of.limit;
+  json::object object{{"of", is.of}};
+  object["unit"] = is.unit.empty() ? json::value(nullptr) : json::value(is.unit);
+  object["before"] = optional_number(is.before);
+  object["after"] = optional_number(is.after);
+  object["ratio"] = optional_number(of.limit_ratio());
+  object["ratio_p99"] = is.unit == "us" ? optional_number(of.limit_ratio(99)) : json::value(nullptr);
+  return object;
+}
+
 json::value latency_json(const report& of) {
   if (of.latency_of.empty() || of.latency.empty()) return nullptr;
   json::object object{{"of", of.latency_of}, {"count", of.latency.count()}};
@@ -104,6 +140,20 @@ double report::bytes_per_second() const {
   return per_second(bytes, *this);
 }
 
+std::optional<double> limit_figures::value() const {
+  if (before && after) return (*before + *after) / 2;
+  return before ? before : after;
+}
+
+std::optional<double> report::limit_ratio(double percent) const {
+  const std::optional<double> value = limit ? limit->value() : std::nullopt;
+  if (!value || *value <= 0 || measured.count() <= 0) return std::nullopt;
+  if (limit->unit == "bytes_per_s") return bytes_per_second() / *value;
+  if (limit->unit == "per_s") return records_per_second() / *value;
+  if (latency.empty()) return std::nullopt;
+  return microseconds(latency.percentile(percent)) / *value;
+}
+
 std::string format_latency(std::chrono::nanoseconds value) {
   constexpr std::array<const char*, 3> units{"us", "ms", "s"};
   double number = microseconds(value);
@@ -133,6 +183,7 @@ std::string to_text(const report& of) {
   facts.add({"client", fixed(of.client_cores, 2) + " cores, " + memory_text(of.client_memory_bytes, true)});
   facts.add({"broker", broker_text(of.used)});
   facts.add({"disk", disk_text(of)});
+  if (of.limit) facts.add({"limit", limit_text(of)});
   facts.add({"verified", format_count(of.verified) + " " + of.unit + ": " + of.found.text()});
   std::string text = facts.text();
   for (const std::string& each : of.remarks) text += "note: " + each + "\n";
@@ -159,6 +210,15 @@ std::string summary_line(const report& of) {
   add("repeated", std::to_string(of.found.repeated));
   add("damaged", std::to_string(of.found.damaged));
   add("unsent", std::to_string(of.unsent));
+  const auto add_optional = [&](const std::string& name, const std::optional<double>& value, int digits) {
+    add(name, value ? fixed(*value, digits) : "-");
+  };
+  const bool limited = of.limit && !of.limit->unit.empty();
+  const bool timed_limit = limited && of.limit->unit == "us";
+  add_optional("limit", limited ? of.limit->value() : std::nullopt, timed_limit ? 1 : 0);
+  add("limit_unit", limited ? of.limit->unit : "-");
+  add_optional("limit_ratio", of.limit_ratio(), 3);
+  add_optional("limit_ratio_p99", timed_limit ? of.limit_ratio(99) : std::nullopt, 3);
   return line;
 }
 
@@ -186,6 +246,7 @@ std::string to_json(const report& of) {
                                                                  : json::value(nullptr)},
                     {"written_bytes_per_payload_byte", optional_number(amplification)},
                     {"fsyncs_per_s", per_second(of.used.syncs, of)}};
+  object["limit"] = limit_json(of);
   object["verified"] = {{"records", of.verified},
                         {"missing", of.found.missing},
                         {"repeated", of.found.repeated},

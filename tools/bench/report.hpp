@@ -26,6 +26,18 @@ struct broker_use {
   std::uint64_t syncs = 0;
 };
 
+// What the machine did in place of the workload, before it and after it; in bytes or times a second, or,
+// which makes latencies what is compared, microseconds.
+struct limit_figures {
+  std::string of;         // what was measured, or why there is none
+  std::string unit = {};  // "bytes_per_s", "per_s" or "us"; empty: there is none
+  std::optional<double> before = {};
+  std::optional<double> after = {};
+
+  // The mean of those that there are.
+  std::optional<double> value() const;
+};
+
 struct report {
   std::string workload;
   std::string unit = "records";      // what is counted, for people
@@ -49,12 +61,15 @@ struct report {
   double client_cores = 0;
   std::uint64_t client_memory_bytes = 0;
   broker_use used;
+  std::optional<limit_figures> limit;
 
   std::uint64_t verified = 0;  // records, over all of the run
   discrepancies found;
 
   double records_per_second() const;
   double bytes_per_second() const;
+  // The throughput, or the percentile of latencies, divided by the limit's figure.
+  std::optional<double> limit_ratio(double percent = 50) const;
 };
 
 // Several lines, ending with the summary's.
@@ -62,6 +77,7 @@ std::string to_text(const report& of);
 // One line: fields may be added at its end, those that are there stay. "-" is a value that there is none of.
 //   skald-bench workload=publish status=ok records=... seconds=... records_per_s=... bytes_per_s=...
 //   p50_us=... p90_us=... p99_us=... p99.9_us=... max_us=... missing=0 repeated=0 damaged=0 unsent=0
+//   limit=... limit_unit=bytes_per_s|per_s|us limit_ratio=... limit_ratio_p99=...
 std::string summary_line(const report& of);
 // An object, in one line.
 std::string to_json(const report& of);

@@ -11,8 +11,10 @@
 #include "tools/bench/control.hpp"
 #include "tools/bench/crew.hpp"
 #include "tools/bench/embedded_broker.hpp"
+#include "tools/bench/limit_process.hpp"
 #include "tools/bench/report.hpp"
 #include "tools/bench/target.hpp"
+#include "tools/bench/yardstick.hpp"
 #include "tools/cli/interrupts.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/progress.hpp"
@@ -78,7 +80,7 @@ class bench_run {
         scene_{{on.address(), globals.timeout}, &run, on.topic(), on.records_before()},
         patience_(globals.timeout),
         stall_max_(globals.timeout + globals.timeout / 2 + stall_grace),
-        shown_(progress::wanted(globals.quiet, false), verb_of(with.what), noun_of(with.what)) {}
+        watched_(progress::wanted(globals.quiet, false)) {}
 
   // Measures, and fills the report. What goes wrong is in there, too.
   void go(const payload_pool& payloads, report& into);
@@ -105,13 +107,15 @@ class bench_run {
   scene scene_;
   std::chrono::milliseconds patience_;   // of one operation
   std::chrono::milliseconds stall_max_;  // longer than one, which says more when it fails
-  progress shown_;
+  bool watched_;                         // by a person, who is shown this:
+  std::optional<progress> shown_;
   std::uint64_t records_seen_ = 0;
   steady::time_point progress_seen_ = steady::now();
 };
 
 void bench_run::go(const payload_pool& payloads, report& into) {
   const std::unique_ptr<crew> filled = fill(payloads);
+  shown_.emplace(watched_, verb_of(with_.what), noun_of(with_.what));
   if (run_.stopping()) return;
   crew workers = assemble(payloads, filled.get());
   into.latency_of = workers.latency_of;
@@ -128,6 +132,7 @@ void bench_run::go(const payload_pool& payloads, report& into) {
 
 std::unique_ptr<crew> bench_run::fill(const payload_pool& payloads) {
   if (with_.what != workload::consume || with_.existing) return nullptr;
+  shown_.emplace(watched_, verb_of(workload::publish));
   auto filling =
       std::make_unique<crew>(filling_crew(with_, scene_, payloads, preload_of(with_, payloads.mean_bytes())));
   start_all(*filling);
@@ -136,7 +141,6 @@ std::unique_ptr<crew> bench_run::fill(const payload_pool& payloads) {
   for (worker* one : filling->all()) one->begin();
   if (!run_until_done(*filling)) return nullptr;
   filling->collect_sent();
-  shown_.clear();
   return filling;
 }
 
@@ -185,7 +189,7 @@ bool bench_run::measure(crew& workers, report& into) {
   into.warm_up = before.at - start;
   if (going) going = by_count ? run_until_done(workers) : run_until(workers, run_.times().until);
   compare(before, look(workers), written_share(), into);
-  shown_.clear();
+  shown_->clear();
   return going;
 }
 
@@ -230,7 +234,7 @@ void bench_run::tell(const crew& workers) {
   std::uint64_t bytes = 0;
   for (const counter* one : workers.counted) bytes += one->bytes.load(std::memory_order_relaxed);
   const std::uint64_t records = records_of(workers);
-  shown_.update(records, bytes);
+  shown_->update(records, bytes);
   expect_progress(records);
 }
 
@@ -298,20 +302,65 @@ exit_code finish(const global_options& globals, const report& of, const interrup
   return exit_code::failed;
 }
 
+// Measures the machine, once, if that is wanted and possible; what is not is in the report's remarks.
+class machine_limit {
+ public:
+  machine_limit(const options& with, double mean_bytes, const std::filesystem::path& directory) {
+    if (!with.limit) return;
+    against_ = yardstick_for(with, mean_bytes);
+    if (against_->what != yardstick::kind::none) process_.emplace(*against_, directory);
+  }
+
+  void measure_before(const interrupts& stopping, report& into) {
+    if (!against_) return;
+    into.limit = {.of = against_->text};
+    if (!process_) return;
+    into.limit->unit = to_string(against_->in);
+    into.limit->before = measure(stopping, into);
+  }
+  void measure_after(const interrupts& stopping, report& into) {
+    if (process_ && into.limit && into.limit->before) into.limit->after = measure(stopping, into);
+    process_.reset();
+  }
+
+ private:
+  std::optional<double> measure(const interrupts& stopping, report& into) {
+    if (stopping.reason()) return std::nullopt;
+    try {
+      return process_->measure(stopping.descriptor());
+    } catch (const command_error& failed) {
+      if (!stopping.reason()) into.remarks.emplace_back(failed.what());
+      return std::nullopt;
+    }
+  }
+
+  std::optional<yardstick> against_;
+  std::optional<limit_process> process_;
+};
+
+void check_place(const global_options& globals, const options& with, bool embedded) {
+  if (embedded) return;
+  if (with.limit && !is_local(globals.broker))
+    throw command_error(exit_code::usage, "--limit measures this machine, and the broker at " +
+                                              printable(globals.broker) + " is on another one");
+  if (!with.directory.empty() && !with.limit)
+    throw command_error(exit_code::usage, "--dir is for a broker of its own, and another one is named");
+}
+
 }  // namespace
 
 exit_code run(const global_options& globals, options with, bool embedded) {
-  if (!embedded && !with.directory.empty())
-    throw command_error(exit_code::usage, "--dir is for a broker of its own, and another one is named");
-  std::optional<embedded_broker> own;  // before any thread
-  if (embedded) {
-    const std::filesystem::path chosen = with.directory;
-    own.emplace(chosen.empty() ? embedded_broker::default_parent() : chosen);
-  }
-  control workers;
-  interrupts stopping([&] { workers.stop(); });
+  check_place(globals, with, embedded);
   const payload_pool payloads = load_payloads(with);
   if (!with.existing) with.partitions = partitions_of(with);
+  const std::filesystem::path directory =
+      with.directory.empty() ? embedded_broker::default_parent() : std::filesystem::path(with.directory);
+  // Both before any thread, and in this order: neither holds what keeps the other alive.
+  machine_limit limit(with, payloads.mean_bytes(), directory);
+  std::optional<embedded_broker> own;
+  if (embedded) own.emplace(directory);
+  control workers;
+  interrupts stopping([&] { workers.stop(); });
 
   report made;
   {
@@ -325,11 +374,13 @@ exit_code run(const global_options& globals, options with, bool embedded) {
     made.broker = on.describe();
     made.remarks = on.remarks();
     made.rate_wanted = with.rate;
+    limit.measure_before(stopping, made);
     try {
       bench_run(globals, with, workers, on).go(payloads, made);
     } catch (const std::exception&) {
       workers.fail(std::current_exception());
     }
+    limit.measure_after(stopping, made);
     conclude(made, with, workers, stopping);
   }
   own.reset();

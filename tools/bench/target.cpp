@@ -24,9 +24,8 @@ global_options at_address(global_options globals, const embedded_broker* embedde
 
 // The port, when the address says that the broker is on this machine.
 std::optional<std::uint16_t> local_port(std::string_view address) {
+  if (!is_local(address)) return std::nullopt;
   const std::size_t colon = address.rfind(':');
-  const std::string_view host = address.substr(0, colon);
-  if (host != "localhost" && host != "[::1]" && !host.starts_with("127.")) return std::nullopt;
   if (colon == std::string_view::npos) return std::uint16_t{7411};
   std::uint16_t port = 0;
   const auto [end, failed] =
@@ -56,6 +55,11 @@ std::uint64_t records_of(const topic_info& topic) {
 }
 
 }  // namespace
+
+bool is_local(std::string_view address) {
+  const std::string_view host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
 
 target::target(const global_options& globals, const embedded_broker* embedded)
     : globals_(at_address(globals, embedded)),

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <skald/blocking_client.hpp>
 
@@ -26,6 +27,9 @@ struct sample {
   std::optional<process_figures> broker = {};
   std::optional<broker_status> status = {};  // absent when the broker does not answer any more
 };
+
+// Whether the address is one of this machine's own.
+bool is_local(std::string_view address);
 
 class target {
  public:

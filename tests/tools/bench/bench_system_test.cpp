@@ -171,5 +171,26 @@ TEST_CASE("without a broker it brings its own, whose data go with it") {
   CHECK(std::filesystem::is_empty(in.path()));
 }
 
+TEST_CASE("the machine's limit is measured before and after, and leaves nothing behind") {
+  const scratch_directory in;
+  const json::value report =
+      bench_report("publish", {"--count", "20", "--in-flight", "1", "--limit", "--dir", in.path().string()});
+  const json::value& limit = report.at("limit");
+  CHECK(limit.at("unit") == "us");
+  CHECK(limit.at("before").to_number<double>() > 0);
+  CHECK(limit.at("after").to_number<double>() > 0);
+  CHECK(limit.at("ratio").to_number<double>() > 0);
+  CHECK(limit.at("ratio_p99").to_number<double>() >= limit.at("ratio").to_number<double>());
+  CHECK(std::filesystem::is_empty(in.path()));
+}
+
+TEST_CASE("a limit that needs no disk, and none at all, need no files") {
+  const json::value echo = bench_report("request", {"--count", "100", "--limit", "--dir", "/nowhere"});
+  CHECK(echo.at("limit").at("unit") == "per_s");
+  CHECK(echo.at("limit").at("ratio").to_number<double>() > 0);
+  const json::value none = bench_report("publish", {"--count", "100", "--limit", "--durability", "memory"});
+  CHECK(none.at("limit").at("ratio").is_null());
+}
+
 }  // namespace
 }  // namespace skald::tests

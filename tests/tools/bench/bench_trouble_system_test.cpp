@@ -111,6 +111,29 @@ TEST_CASE("requests are interrupted as well, however long their turn is away") {
   CHECK_FALSE(contains(skald({"service", "list", "--names"}).output, "skald-bench-"));
 }
 
+TEST_CASE("the limit is this machine's, and needs room") {
+  const process_result elsewhere =
+      run_process(SKALD_PROGRAM, {"-b", "192.0.2.1:7411", "bench", "publish", "--limit"});
+  CHECK(elsewhere.exit_code == 2);
+  CHECK(contains(elsewhere.errors,
+                 "--limit measures this machine, and the broker at 192.0.2.1:7411 is on another"));
+  const process_result nowhere = skald({"bench", "publish", "--limit", "--dir", "/nowhere"});
+  CHECK(nowhere.exit_code == 1);
+  CHECK(contains(nowhere.errors, "/nowhere"));
+}
+
+TEST_CASE("interrupted or killed while the limit is measured, nothing stays") {
+  for (const int signal : {SIGINT, SIGKILL}) {
+    CAPTURE(signal);
+    const scratch_directory in;
+    running_skald running(bench("publish", {"--duration", "1h", "--limit", "--dir", in.path().string()}));
+    REQUIRE(eventually([&] { return !std::filesystem::is_empty(in.path()); }));
+    running.send_signal(signal);
+    CHECK(running.wait().exit_code == 128 + signal);
+    CHECK(eventually([&] { return std::filesystem::is_empty(in.path()); }));
+  }
+}
+
 // A run on a broker of its own in this directory, which has begun.
 struct embedded_run : child_process {
   explicit embedded_run(const std::filesystem::path& parent)

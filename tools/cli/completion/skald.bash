@@ -28,7 +28,7 @@ _skald() {
   local sub_options='--from -p --partition -k --key --key-prefix -H --header -n --count --follow --no-follow --format
     --group --instance --queue --create --prefetch'
   local serve_options='--concurrency --instance --label -m --metadata'
-  local bench_options='--producers --consumers --size --payload --file --warm-up --duration -n --count --dir'
+  local bench_options='--producers --consumers --size --payload --file --warm-up --duration -n --count --limit --dir'
   local bench_topic_options='--partitions --topic --keep --keys --durability --compression --batch --linger'
   local queue_setting_options='--lease --max-attempts --backoff-min --backoff-max --ordered-by-key --dead-letter'
   COMPREPLY=()
@@ -130,7 +130,7 @@ _skald() {
       service:watch) options+=' -n --count' ;;
       topic:alter) options+=" $setting_options" ;;
       topic:list) options+=' --names' ;;
-      bench:saga) options+=' --producers --partitions --keep --warm-up --duration -n --count --dir --rate --in-flight' ;;
+      bench:saga) options+=' --producers --partitions --keep --warm-up --duration -n --count --limit --dir --rate --in-flight' ;;
       bench:request) options+=" $bench_options --rate --in-flight" ;;
       bench:consume) options+=" $bench_options $bench_topic_options --existing" ;;
       bench:publish) options+=" $bench_options $bench_topic_options --existing --rate --in-flight" ;;
