@@ -1,5 +1,6 @@
 // What `skald bench` does when it cannot do what was asked, or not to the end.
 #include <csignal>
+#include <cstdlib>
 
 #include "tests/tools/bench/bench_scene.hpp"
 
@@ -75,6 +76,42 @@ TEST_CASE("a broker that goes away fails the run, whose results are marked as pa
   const json::value report = json::parse(ended.output);
   CHECK(report.at("status") == "failed");
   CHECK_FALSE(report.at("error").is_null());
+}
+
+// A disk that nobody else writes to, so that it is full when the test says so: in memory.
+struct quiet_disk {
+  static constexpr const char* parent = "/dev/shm";
+  quiet_disk() {
+    std::string name = std::string(parent) + "/skald-test-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~quiet_disk() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
+
+TEST_CASE("a disk that fills up while it runs fails the run, and what was measured is marked as partial") {
+  const quiet_disk disk;
+  const std::uintmax_t free = std::filesystem::space(quiet_disk::parent).available;
+  constexpr std::uintmax_t wanted = std::uintmax_t{2} << 30;  // what the benchmark itself asks for, and more
+  if (free < wanted) {
+    MESSAGE("not tested: ", quiet_disk::parent, " has less than 2 GiB");
+    return;
+  }
+  constexpr std::uintmax_t room = 96u << 20;
+  skaldd_process broker(SKALDD_PROGRAM, disk.path / "data",
+                        {"--segment-bytes", "8MiB", "--reserve-bytes", std::to_string(free - room)});
+  running_skald running(bench("publish", {"--duration", "1h", "--timeout", "1s"}), broker);
+  const process_result ended = running.wait();
+  CHECK(ended.exit_code == 1);
+  CHECK(contains(ended.errors, "no room on disk"));
+  const json::value report = json::parse(ended.output);
+  CHECK(report.at("status") == "failed");
+  CHECK(report.at("records").to_number<std::int64_t>() > 0);
+  CHECK(contains(report.at("error").as_string(), "no room on disk"));
+  const process_result topics =
+      run_process(SKALD_PROGRAM, {"topic", "list", "--names"}, {}, broker_environment(broker));
+  CHECK(topics.output == "");
 }
 
 struct interruption {
