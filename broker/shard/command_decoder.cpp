@@ -292,7 +292,10 @@ decoded_command decode_command(std::span<const std::byte> payload) {
     std::memcpy(copy.data(), flat, flat_bytes);
     flat = reinterpret_cast<const std::uint8_t*>(copy.data());
   }
-  flatbuffers::Verifier verifier(flat, flat_bytes);
+  // A batch has a table for each of its keys, as many as fit.
+  constexpr flatbuffers::uoffset_t depth_max = 64;
+  const auto tables_max = static_cast<flatbuffers::uoffset_t>(flat_bytes);
+  flatbuffers::Verifier verifier(flat, flat_bytes, depth_max, tables_max);
   if (!fb::VerifySizePrefixedEntryBuffer(verifier)) corrupt();
   const fb::Entry& entry = *fb::GetSizePrefixedEntry(flat);
   if (entry.command_type() != fb::Command::NONE && entry.command() == nullptr) corrupt();

@@ -7,6 +7,15 @@ namespace skald::shard {
 
 namespace {
 
+// In one command: each has a row of its own, which a compressed batch costs its sender hardly anything.
+constexpr std::size_t keyed_records_max = 131'072;
+
+failure too_many_keyed(const std::string& topic) {
+  return {errc::batch_too_large,
+          "topic '" + topic + "' has an index of keys: a batch, or all of a commit, has at most " +
+              std::to_string(keyed_records_max) + " records for such topics; send fewer at a time"};
+}
+
 failure about_conditions(const append_request& request, const topic_settings& with) {
   const append_conditions& wants = *request.conditions;
   const bool conditional = wants.expected_version || !wants.message_id.empty() || wants.due;
@@ -115,6 +124,7 @@ failure shard::impl::read_terms(const append_request& request, const topic_setti
     if (failure why = read_times(*request.conditions, made.now, *terms)) return why;
   }
   if (with.index == topic_index::key) {
+    if (request.records > keyed_records_max) return too_many_keyed(request.topic);
     const auto batch = protocol::batch_view::parse(request.batch.bytes());
     if (!batch) return {batch.error().code, batch.error().message};
     const auto records = decoder_.check(*batch);
@@ -176,10 +186,13 @@ void shard::impl::commit(commit_request what, commit_done done) {
   commit_part part;
   if (failure why = read_timers(what.timers, commit.now, commit, part)) return refuse(std::move(why), part);
   std::vector<append_result> results(what.appends.size());
+  std::size_t keyed_records = 0;
   for (std::size_t i = 0; i < what.appends.size(); ++i) {
     append_command& append = commit.appends.emplace_back();
-    if (failure why = prepare(what.appends[i], commit.now, append, results[i]))
-      return refuse(std::move(why), {commit_part::kind::append, static_cast<std::uint32_t>(i)});
+    failure why = prepare(what.appends[i], commit.now, append, results[i]);
+    if (!why && append.terms != nullptr) keyed_records += append.terms->keys.size();
+    if (keyed_records > keyed_records_max) why = too_many_keyed(what.appends[i].topic);
+    if (why) return refuse(std::move(why), {commit_part::kind::append, static_cast<std::uint32_t>(i)});
   }
   proposal entry;
   entry.entries.push_back({.kind = journal::entry_kind::command,

@@ -94,6 +94,16 @@ TEST_CASE("every command reads back as it was written, wherever it lies in memor
   }
 }
 
+TEST_CASE("a command with a million keys reads back") {
+  append_terms terms;
+  terms.keys.resize(1'100'000);
+  append_command append;
+  append.terms = std::make_shared<const append_terms>(std::move(terms));
+  command_encoder encoder;
+  const decoded_command decoded = decode_command(encoder.encode(append));
+  CHECK(std::get<append_command>(decoded.what).terms->keys.size() == 1'100'000);
+}
+
 TEST_CASE("what is absent stays absent") {
   command_encoder encoder;
   const auto append = std::get<append_command>(decode_command(encoder.encode(one_of_each()[1])).what);

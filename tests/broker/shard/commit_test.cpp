@@ -238,6 +238,28 @@ TEST_CASE("a batch of many records is indexed record by record") {
   CHECK(s.findings() == "");
 }
 
+TEST_CASE("a batch with more keys than an index takes at once is refused, and so is a commit") {
+  scene s;
+  s.with.journal.segment_bytes = 16 << 20;
+  s.crash();
+  REQUIRE_FALSE(s.create("events", {.batch_bytes_max = 8 << 20, .index = topic_index::key}));
+  const auto batch = [&](std::uint32_t records) {
+    protocol::batch_builder builder(16 << 20);
+    for (std::uint32_t i = 0; i < records; ++i)
+      REQUIRE(builder.append("k", std::nullopt, {}, s.clock.now()) == errc::ok);
+    append_request request = request_of("events", 0, slice::copy_of(builder.finish()));
+    request.record_bytes_largest = 1;
+    return request;
+  };
+  CHECK(s.append(batch(131'073)).why.code == errc::batch_too_large);
+  const commit_result two = s.commit(scene::commit_of({batch(70'000), batch(70'000)}));
+  CHECK(two.why.code == errc::batch_too_large);
+  CHECK(two.refused.index == 1);
+  CHECK_FALSE(s.append(batch(131'072)).why);
+  s.crash();
+  CHECK(s.info("events").end == offset(131'072));
+}
+
 TEST_CASE("conditions that cannot be met are refused with what to do") {
   commit_scene s;
   const std::string long_key(state::indexed_key_bytes_max + 1, 'k');
