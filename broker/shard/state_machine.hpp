@@ -137,7 +137,10 @@ class state_machine {
   // ---- timers (state_machine_timers.cpp) ----
   using parked = std::pair<state::timer_key, state::timer_row>;
   std::optional<parked> named_timer(const state::timer_name_key& name) const;
-  bool refuses_timers(const commit_command&, effect& outcome) const;
+  // Notes which of them it cancels.
+  bool refuses_timers(const commit_command&, staged&, effect& outcome) const;
+  // Notes that an append replaces the timer of its name, if there is one.
+  void replace_timer(const append_command&, staged&) const;
   void change_timer(const timer_change&, std::optional<timestamp>& earliest_due);
   void park(const append_command&, journal::place batch);
   void drop_timer(const state::timer_key& key, const state::timer_row& row);

@@ -34,20 +34,20 @@ failure state_machine::version_conflict(const append_command& c, const staged* b
 }
 
 bool state_machine::refuses(const commit_command& c, effect& outcome) const {
-  if (refuses_timers(c, outcome)) return true;
   staged before;
+  if (refuses_timers(c, before, outcome)) return true;
   for (std::uint32_t i = 0; i < c.appends.size(); ++i) {
     const append_command& append = c.appends[i];
     outcome.refused = {commit_part::kind::append, i};
     outcome.why = wrong_target(append);
     if (outcome.why) return true;
-    const bool repeated_here =
-        append.terms != nullptr && before.message_ids.contains({append.to, append.terms->message_id});
-    if (repeated_here || known_message(append)) continue;
+    const std::optional<bool> known = before.knows_message(append);
+    if (known ? *known : known_message(append).has_value()) continue;
     outcome.why = limits_broken(append, *tables_.topics.find(append.to.topic),
                                 *tables_.partitions.find(append.to), &before);
     if (!outcome.why) outcome.why = version_conflict(append, &before, outcome.version);
     if (outcome.why) return true;
+    replace_timer(append, before);
     before.add(append);
   }
   for (std::uint32_t i = 0; i < c.settled.size(); ++i) {

@@ -5,10 +5,10 @@
 // then. Commands name a timer by its due time and id: who has moved, cancelled or fired it meanwhile has
 // changed or removed that key, and the command finds nothing.
 #include <algorithm>
-#include <set>
 #include <utility>
 #include <vector>
 
+#include "broker/shard/staged_appends.hpp"
 #include "broker/shard/state_machine.hpp"
 
 namespace skald::shard {
@@ -114,22 +114,35 @@ effect state_machine::on(const fire_command& c, journal::place) {
   return fired;
 }
 
-bool state_machine::refuses_timers(const commit_command& c, effect& outcome) const {
-  std::set<timer_name_key> cancelled;
+bool state_machine::refuses_timers(const commit_command& c, staged& noted, effect& outcome) const {
   for (std::uint32_t i = 0; i < c.timers.size(); ++i) {
     const timer_change& change = c.timers[i];
     const auto found = named_timer(change.of);
-    const bool there =
-        found && tables_.topics.find(found->second.to.topic) != nullptr && !cancelled.contains(change.of);
+    const bool there = found && tables_.topics.find(found->second.to.topic) != nullptr &&
+                       !noted.cancelled.contains(change.of);
     if (!there && !change.if_exists) {
       outcome.refused = {commit_part::kind::timer, i};
       outcome.why = {errc::unknown_timer, "there is no timer " + shown(change.of) +
                                               ": it has fired, was cancelled, or was never set"};
       return true;
     }
-    if (change.what == timer_change::kind::cancel) cancelled.insert(change.of);
+    if (change.what != timer_change::kind::cancel) continue;
+    noted.cancelled.insert(change.of);
+    if (found) noted.forget(found->second.to, found->second.message_id);
   }
   return false;
+}
+
+void state_machine::replace_timer(const append_command& c, staged& noted) const {
+  if (c.terms == nullptr || c.terms->timer_name.empty()) return;
+  const timer_name_key name{c.terms->timer_owner, c.terms->timer_name};
+  if (const auto earlier = noted.timers.find(name); earlier != noted.timers.end()) {
+    noted.forget(earlier->second.of, earlier->second.text);
+  } else if (!noted.cancelled.contains(name)) {
+    if (const auto replaced = named_timer(name))
+      noted.forget(replaced->second.to, replaced->second.message_id);
+  }
+  noted.timers.insert_or_assign(name, state::text_key{c.to, waits(c) ? c.terms->message_id : std::string()});
 }
 
 void state_machine::change_timer(const timer_change& c, std::optional<timestamp>& earliest_due) {

@@ -187,6 +187,55 @@ TEST_CASE("timers are part of an atomic commit: all of it or none") {
   CHECK(s.findings() == "");
 }
 
+TEST_CASE("a commit that forgets a message id judges what it appends under it") {
+  timer_scene s;
+  REQUIRE_FALSE(s.create("events", {.index = topic_index::key}));
+  const append_conditions timer{
+      .message_id = "m", .due = {.after = seconds(10)}, .timer_owner = "o", .timer_name = "t"};
+  append_conditions stale{.expected_version = 7, .message_id = "m"};
+  REQUIRE_FALSE(s.append(s.record_to("events", "one", timer, "k")).why);
+  const auto check_refused = [&](commit_request commit, std::uint32_t index) {
+    const commit_result refused = s.commit(std::move(commit));
+    CHECK(refused.why.code == errc::version_conflict);
+    CHECK(refused.refused.what == part::append);
+    CHECK(refused.refused.index == index);
+    CHECK(s.listed("o") == texts{"o t"});
+  };
+  SUBCASE("by cancelling its timer") {
+    commit_request commit = s.commit_of({s.record_to("events", "two", stale, "k")});
+    commit.timers = {{"o", "t"}};
+    check_refused(commit, 0);
+  }
+  SUBCASE("by setting its timer anew") {
+    append_conditions another = timer;
+    another.message_id = "n";
+    check_refused(
+        s.commit_of({s.record_to("events", "two", another, "k"), s.record_to("events", "three", stale, "k")}),
+        1);
+  }
+  SUBCASE("that it has set itself") {
+    append_conditions first = timer;
+    append_conditions second = timer;
+    first.message_id = "n";
+    second.message_id = "";
+    stale.message_id = "n";
+    check_refused(
+        s.commit_of({s.record_to("events", "two", first, "k"), s.record_to("events", "three", second, "k"),
+                     s.record_to("events", "four", stale, "k")}),
+        2);
+  }
+  SUBCASE("and stores it when its version is right") {
+    stale.expected_version = 0;
+    commit_request commit = s.commit_of({s.record_to("events", "two", stale, "k")});
+    commit.timers = {{"o", "t"}};
+    const commit_result done = s.commit(commit);
+    CHECK_FALSE(done.why);
+    CHECK_FALSE(done.appends.at(0).duplicate);
+    CHECK(s.values("events") == texts{"two"});
+  }
+  CHECK(s.findings() == "");
+}
+
 TEST_CASE("a message id is known from the moment its record is set") {
   timer_scene s;
   const append_conditions conditions{.message_id = "m", .due = {.after = seconds(10)}};
