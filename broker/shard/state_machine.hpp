@@ -120,6 +120,7 @@ class state_machine {
   failure version_conflict(const append_command&, const staged*, std::uint64_t& version) const;
   bool refuses(const commit_command&, effect& outcome) const;
   void remember(const commit_command&, const effect& outcome);
+  void forget_commits(producer_id by, std::uint64_t before, std::optional<std::uint64_t> newest);
   std::optional<offset> known_message(const append_command&) const;
   // Stores a batch, or parks it, and fills in what came of it.
   void take_in(const append_command&, journal::place batch, committed_append& done,

@@ -83,7 +83,8 @@ bool state_machine::is_settled(producer_id by, producer_epoch epoch, std::uint64
           {.to = one.to, .base_offset = one.base, .version = one.version, .duplicate = one.duplicate});
     return true;
   }
-  if (sequence + state::commit_row::remembered_max > committer->newest) return false;
+  if (sequence > committer->newest || committer->newest - sequence < state::commit_row::remembered_max)
+    return false;
   outcome.why = {errc::out_of_order_sequence, "commit " + std::to_string(sequence) + " of producer " +
                                                   std::to_string(by.value()) +
                                                   " is too old to tell whether it was made: the newest is " +
@@ -94,7 +95,10 @@ bool state_machine::is_settled(producer_id by, producer_epoch epoch, std::uint64
 void state_machine::remember(const commit_command& c, const effect& outcome) {
   if (!c.producer) return;
   state::committer_row committer = tables_.committers.get(*c.producer).value_or(state::committer_row{});
-  committer.newest = c.epoch > committer.epoch ? c.sequence : std::max(committer.newest, c.sequence);
+  const bool anew = c.epoch > committer.epoch;
+  const std::uint64_t newest = anew ? c.sequence : std::max(committer.newest, c.sequence);
+  forget_commits(*c.producer, committer.newest, anew ? std::nullopt : std::optional(newest));
+  committer.newest = newest;
   committer.epoch = c.epoch;
   committer.last_seen = c.now;
   tables_.committers.put(*c.producer, committer);
@@ -102,8 +106,17 @@ void state_machine::remember(const commit_command& c, const effect& outcome) {
   for (const committed_append& one : outcome.appends)
     row.appends.push_back({one.to, one.base_offset, one.version, one.duplicate});
   tables_.commits.put({*c.producer, c.sequence}, std::move(row));
-  if (c.sequence >= state::commit_row::remembered_max)
-    tables_.commits.erase({*c.producer, c.sequence - state::commit_row::remembered_max});
+}
+
+// Of those remembered while `before` was the newest, what is too old once `newest` is; without one, all.
+void state_machine::forget_commits(producer_id by, std::uint64_t before,
+                                   std::optional<std::uint64_t> newest) {
+  constexpr std::uint64_t remembered = state::commit_row::remembered_max;
+  for (std::uint64_t back = std::min(before, remembered - 1);; --back) {
+    if (newest && *newest - (before - back) < remembered) return;
+    tables_.commits.erase({by, before - back});
+    if (back == 0) return;
+  }
 }
 
 effect state_machine::on(const commit_command& c, journal::place batches) {

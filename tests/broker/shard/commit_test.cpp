@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <limits>
 
 #include "broker/shard/verify.hpp"
 #include "broker/state/rows.hpp"
@@ -158,6 +159,37 @@ TEST_CASE("a commit too old to be remembered is refused rather than repeated") {
   for (std::uint64_t i = 1; i <= state::commit_row::remembered_max + 1; ++i) REQUIRE_FALSE(make(i).why);
   CHECK(make(1).why.code == errc::out_of_order_sequence);
   CHECK(make(2).duplicate);
+}
+
+TEST_CASE("what a producer has committed is remembered for so many commits, whatever their numbers") {
+  commit_scene s;
+  const auto make = [&](std::uint16_t epoch, std::uint64_t sequence) {
+    commit_request request = s.commit_of({s.to("plain", "a", "x")});
+    request.producer = producer_id(7);
+    request.epoch = producer_epoch(epoch);
+    request.sequence = sequence;
+    return s.commit(request);
+  };
+  const auto remembered = [&] {
+    s.stop();
+    std::size_t count = 0;
+    const auto rows = s.store.read(state::table_id::commits);
+    for (bool there = rows->seek_at_or_after({}); there; there = rows->next()) ++count;
+    s.crash();
+    return count;
+  };
+  for (std::uint64_t i = 1; i <= 40; ++i) CHECK_FALSE(make(0, 300 * i).why);
+  CHECK(make(0, 300 * 37).duplicate);  // of the last 1,024 numbers
+  CHECK(make(0, 300 * 36).why.code == errc::out_of_order_sequence);
+  CHECK(remembered() == 4);
+  CHECK_FALSE(make(1, 5).why);
+  CHECK(remembered() == 1);
+  const std::uint64_t last = std::numeric_limits<std::uint64_t>::max();
+  CHECK_FALSE(make(1, last).why);
+  CHECK(make(1, last).duplicate);
+  CHECK_FALSE(make(2, 1).why);
+  CHECK(remembered() == 1);
+  CHECK(s.findings() == "");
 }
 
 TEST_CASE("a message id makes a repeat a duplicate for as long as the record is kept") {
