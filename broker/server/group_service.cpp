@@ -196,9 +196,9 @@ void group_service::pin_start(const std::string& group, partition_ref of, offset
 // ---- positions -----------------------------------------------------------------------------------------
 
 void group_service::commit(const std::string& group, membership who,
-                           std::vector<shard::shard::position> positions, group_port::done then) {
+                           const std::vector<shard::shard::position>& positions, group_port::done then) {
   if (failure why = may_commit(group, who, partitions_of(positions))) return then(std::move(why));
-  propose(group, std::move(positions), std::move(then));
+  propose(group, positions, std::move(then));
 }
 
 failure group_service::may_commit(const std::string& group, membership who,
@@ -225,16 +225,15 @@ void group_service::committed(const std::string& group, const std::vector<partit
   tell_members();
 }
 
-void group_service::propose(const std::string& group, std::vector<shard::shard::position> positions,
+void group_service::propose(const std::string& group, const std::vector<shard::shard::position>& positions,
                             group_port::done then) {
   const std::vector<partition_ref> of = partitions_of(positions);
   coordinator_->open(group, now()).commit_begun(of);
-  shard_->commit_positions(group, std::move(positions),
-                           [this, group, of, then = std::move(then)](failure why) {
-                             coordinator_->open(group, now()).commit_ended(of);
-                             then(std::move(why));
-                             tell_members();
-                           });
+  shard_->commit_positions(group, positions, [this, group, of, then = std::move(then)](failure why) {
+    coordinator_->open(group, now()).commit_ended(of);
+    then(std::move(why));
+    tell_members();
+  });
 }
 
 // ---- administration ------------------------------------------------------------------------------------

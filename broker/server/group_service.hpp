@@ -41,7 +41,7 @@ class group_service {
   void heartbeat(const std::string& group, membership who);
   void leave(const std::string& group, membership who);
   void release(const std::string& group, membership who, const std::vector<partition_ref>& given_back);
-  void commit(const std::string& group, membership who, std::vector<shard::shard::position> positions,
+  void commit(const std::string& group, membership who, const std::vector<shard::shard::position>& positions,
               group_port::done then);
   // For commits that carry positions: whether the member may (see commit()), and then that they are under
   // way, until committed().
@@ -63,7 +63,7 @@ class group_service {
   shard::failure may_commit(const std::string& group, membership who,
                             const std::vector<partition_ref>& of) const;
   void pin_start(const std::string& group, partition_ref of, offset at);
-  void propose(const std::string& group, std::vector<shard::shard::position> positions,
+  void propose(const std::string& group, const std::vector<shard::shard::position>& positions,
                group_port::done then);
   group_partition facts_of(partition_ref of, const shard::shard::position* position,
                            delivery::member_id member) const;

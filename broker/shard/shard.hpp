@@ -368,7 +368,7 @@ class shard {
   };
   // All or nothing; `done` is called once they are durable, or with unknown_topic, unknown_partition,
   // offset_out_of_range.
-  void commit_positions(std::string group, std::vector<position> positions,
+  void commit_positions(std::string group, const std::vector<position>& positions,
                         std::function<void(failure)> done);
   // Forgets them; fails with unknown_group when there are none.
   void delete_positions(std::string group, std::function<void(failure)> done);

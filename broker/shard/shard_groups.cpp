@@ -8,7 +8,7 @@ namespace skald::shard {
 using state::group_position_key;
 using state::group_position_row;
 
-void shard::commit_positions(std::string group, std::vector<position> positions,
+void shard::commit_positions(std::string group, const std::vector<position>& positions,
                              std::function<void(failure)> done) {
   const auto tell = std::make_shared<std::function<void(failure)>>(std::move(done));
   commit_positions_command commit{.positions = {std::move(group), {}}, .now = impl_->clock_.now()};

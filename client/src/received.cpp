@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t spare_decoders_max = 8;
 // Compaction leaves records out.
-constexpr protocol::batch_limits limits{.offset_gaps = true};
+constexpr protocol::batch_limits received_limits{.offset_gaps = true};
 
 std::uint64_t records_from(const protocol::record_range& records, offset first) {
   return static_cast<std::uint64_t>(std::count_if(
@@ -122,7 +122,7 @@ result<> received_batches::verify() {
         return corrupt(batch.view, {errc::corrupt_batch, "its checksum does not match"});
       continue;
     }
-    const auto records = plain.check(batch.view, limits);
+    const auto records = plain.check(batch.view, received_limits);
     if (!records) return corrupt(batch.view, records.error());
     if (batch.uncounted) count_ -= records->size() - records_from(*records, facts_.wanted);
     if (!batch.compressed) batch.records = numbered(batch, *records);
@@ -137,7 +137,7 @@ std::optional<batch_cursor::step> batch_cursor::next() {
     protocol::record_range records = batch.records;
     if (batch.compressed) {
       auto decoder = of_->decoders_->take();
-      const auto decoded = decoder->check(batch.view, limits);
+      const auto decoded = decoder->check(batch.view, received_limits);
       if (!decoded) {
         const failure why = of_->corrupt(batch.view, decoded.error());
         throw error(why.code, why.message);

@@ -16,7 +16,7 @@ struct positions_scene : scene {
     std::vector<shard::position> positions;
     for (const auto& [of, next] : at) positions.push_back({of, offset(next), {}});
     std::optional<failure> outcome;
-    shard_->commit_positions(group, std::move(positions), [&](failure why) { outcome = std::move(why); });
+    shard_->commit_positions(group, positions, [&](failure why) { outcome = std::move(why); });
     settle();
     REQUIRE(outcome);
     return *outcome;
