@@ -26,7 +26,8 @@ void queue_dispatcher::add_partition(offset floor) {
 
 bool queue_dispatcher::wants_records(partition_id p) const {
   const partition_state& of = at(p);
-  return !hungry_.empty() && of.cursor == of.fed_end && waiting_ < limits_.waiting_records;
+  const std::size_t not_leased = keys_held_ - std::min<std::size_t>(keys_held_, leased_);
+  return !hungry_.empty() && of.cursor == of.fed_end && waiting_ + not_leased < limits_.waiting_records;
 }
 
 offset queue_dispatcher::read_from(partition_id p) {
@@ -233,6 +234,7 @@ bool queue_dispatcher::hold_key(partition_state& of, const item& record) {
   const auto [held, free] = of.held.try_emplace(key);
   if (free) {
     of.key_of.emplace(record.first.value(), key);
+    ++keys_held_;
   } else {
     held->second.push_back(record);
     ++waiting_;
@@ -249,6 +251,7 @@ void queue_dispatcher::free_keys(partition_state& of, partition_id p, offset fir
     of.key_of.erase(mine);
     if (held->second.empty()) {
       of.held.erase(held);
+      --keys_held_;
       continue;
     }
     const item next = held->second.front();
@@ -343,7 +346,7 @@ std::optional<moment> queue_dispatcher::next_event() const {
 }
 
 queue_dispatcher::counts queue_dispatcher::count() const {
-  return {leased_, ready_, waiting_};
+  return {leased_, ready_, waiting_, deadlines_.size()};
 }
 
 }  // namespace skald::delivery

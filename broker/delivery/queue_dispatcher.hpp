@@ -128,9 +128,10 @@ struct set_aside_records {
 class queue_dispatcher {
  public:
   struct limits {
-    std::uint32_t run_records = 256;       // in one lease
-    std::size_t parked_records = 16'384;   // parked ranges in memory
-    std::size_t waiting_records = 65'536;  // behind their keys; no more are read then
+    std::uint32_t run_records = 256;      // in one lease
+    std::size_t parked_records = 16'384;  // parked ranges in memory
+    // Of an ordered queue: behind their keys, or holding them without being leased; no more are read then.
+    std::size_t waiting_records = 65'536;
   };
 
   queue_dispatcher(dispatch_settings settings, queue_history& history)
@@ -201,6 +202,7 @@ class queue_dispatcher {
     std::uint64_t leased = 0;
     std::uint64_t ready = 0;  // without unread ones
     std::uint64_t waiting = 0;
+    std::size_t deadlines = 0;  // in memory, needed or not
   };
   counts count() const;
 
@@ -276,7 +278,7 @@ class queue_dispatcher {
               std::vector<verdict>& out);
   void give_verdict(verdict what, std::vector<verdict>& out);
   void forget_lease(leases::iterator which);
-  void forget_old_deadlines();
+  void expect_deadline(moment at, std::uint64_t of);
   moment backoff(std::uint32_t attempts) const;
 
   dispatch_settings settings_;
@@ -290,6 +292,7 @@ class queue_dispatcher {
   std::uint64_t last_lease_ = 0;
   using deadline = std::pair<moment, std::uint64_t>;
   std::priority_queue<deadline, std::vector<deadline>, std::greater<>> deadlines_;  // some of leases gone
+  std::size_t deadlines_needed_ = 0;  // when those that are not were last let go of
   std::map<parked_key, item> parked_;
   std::optional<parked_key> far_;        // those parked from here on are in the history only
   std::multimap<moment, item> pausing_;  // undone, and not in the history
@@ -297,6 +300,7 @@ class queue_dispatcher {
   std::uint64_t unread_ = 0;  // fed and not looked at
   std::uint64_t leased_ = 0;
   std::size_t waiting_ = 0;
+  std::size_t keys_held_ = 0;  // by records that are leased, ready, parked or in limbo
   std::size_t in_limbo_ = 0;
   bool unparking_ = false;
 };

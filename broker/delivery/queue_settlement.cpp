@@ -15,19 +15,22 @@ void queue_dispatcher::add_lease(const item& records, consumer_id to, consumer& 
   const moment until = now + settings_.lease;
   leases_.emplace(id,
                   lease{to, records.partition, records.attempts + 1, {{records.first, records.end, until}}});
-  deadlines_.emplace(until, id);
-  if (deadlines_.size() > 2 * leases_.size() + 1024) forget_old_deadlines();
+  expect_deadline(until, id);
   holder.leases.insert(id);
   holder.leased += count;
   leased_ += count;
   out.push_back({to, lease_id(id), records.partition, records.first, count, records.attempts + 1});
 }
 
-// Leases that are settled in time leave their deadlines behind.
-void queue_dispatcher::forget_old_deadlines() {
+void queue_dispatcher::expect_deadline(moment at, std::uint64_t of) {
+  deadlines_.emplace(at, of);
+  // Leases that are settled or extended in time leave deadlines behind.
+  constexpr std::size_t few = 1024;
+  if (deadlines_.size() <= 2 * deadlines_needed_ + few) return;
   std::vector<deadline> left;
   for (const auto& [id, one] : leases_)
     for (const piece& records : one.pieces) left.emplace_back(records.deadline, id);
+  deadlines_needed_ = left.size();
   deadlines_ = decltype(deadlines_)(std::greater<>(), std::move(left));
 }
 
@@ -130,7 +133,7 @@ bool queue_dispatcher::extend(consumer_id by, const lease_ref& what, moment unti
   const auto next =
       std::find_if(pieces.begin(), pieces.end(), [&](const piece& one) { return one.first >= what.end; });
   pieces.insert(next, {what.first, what.end, until});
-  deadlines_.emplace(until, found->first);
+  expect_deadline(until, found->first);
   return true;
 }
 
@@ -184,7 +187,7 @@ void queue_dispatcher::give_back(const set_aside_records& what, moment now, std:
   holder->second.leases.insert(what.lease.value());
   holder->second.leased += count;
   leased_ += count;
-  deadlines_.emplace(what.deadline, what.lease.value());
+  expect_deadline(what.deadline, what.lease.value());
 }
 
 void queue_dispatcher::expire(moment now, std::vector<verdict>& out) {

@@ -115,6 +115,21 @@ TEST_CASE("A lease is extended for the records named, and no others") {
   CHECK(at.settle(run, settlement::ack, 1, 3));
 }
 
+TEST_CASE("A lease that is extended again and again costs no more memory each time") {
+  queue_scene at;
+  at.queue->add_consumer(at.id(1), 1);
+  at.feed(1);
+  const auto run = at.dispatch().at(0);
+  const lease_ref all{run.lease, offset(0), offset(1)};
+  for (int i = 0; i < 100'000; ++i)
+    REQUIRE(at.queue->extend(at.id(1), all, at.now + seconds(3600) + moment(i)));
+  CHECK(at.queue->count().deadlines < 2'000);
+  at.pass(seconds(3600) + moment(99'998));
+  CHECK(at.verdicts.empty());
+  at.pass(moment(1));
+  CHECK(at.verdicts.size() == 1);
+}
+
 TEST_CASE("A failed record comes back after a delay that doubles up to a limit, or the delay asked for") {
   queue_scene at({.backoff_min = seconds(1), .backoff_max = seconds(3)});
   at.queue->add_consumer(at.id(1), 4);
@@ -341,6 +356,21 @@ TEST_CASE("When too many wait for their keys, no more are read until some have g
   CHECK(at.settle(first[0], settlement::ack));
   at.commit();
   CHECK(text_of(at.dispatch()) == "1:1-2*1 1:3-4*1");
+}
+
+TEST_CASE("When too many hold their keys while they are parked, no more are read until some are due") {
+  ordered_scene at({.waiting_records = 2});
+  at.queue->add_consumer(at.id(1), 10);
+  at.feed_keys({1, 2});
+  const auto first = at.dispatch();
+  REQUIRE(text_of(first) == "1:0-2*1");
+  CHECK(at.queue->wants_records(partition_id(0)));  // what is leased holds nobody up
+  CHECK(at.settle(first[0], settlement::nack, seconds(5)));
+  at.commit();
+  CHECK_FALSE(at.queue->wants_records(partition_id(0)));
+  at.pass(seconds(5));
+  CHECK(text_of(at.dispatch()) == "1:0-2*2");
+  CHECK(at.queue->wants_records(partition_id(0)));
 }
 
 TEST_CASE("After a restart, order by key holds over what is parked") {
