@@ -107,7 +107,9 @@ void service_registry::deliver(steady_time now, call& which, instance& to, body 
   which.at = &to;
   which.delivered = now;
   to.calls.push_back(which);
-  if (!which.ping) {
+  if (which.ping) {
+    ++to.pings;
+  } else {
     unlist(to);
     ++to.in_flight;
     to.bytes += which.bytes;
@@ -189,7 +191,9 @@ void service_registry::ask_one(steady_time now, const std::shared_ptr<gathering>
   made.ping = ping;
   made.arrived = now;
   made.deadline = made.wake = now + effective(timeout);
-  if (!ping && (!can_take(one) || body_bytes_ + bytes > limits_.body_bytes_max)) {
+  const bool may_have_it = ping ? one.pings < limits_.pings_per_instance_max
+                                : can_take(one) && body_bytes_ + bytes <= limits_.body_bytes_max;
+  if (!may_have_it) {
     made.at = &one;
     answer_error(made, errc::overloaded, "instance '" + *one.id + "' has as many requests as it takes");
     calls_.erase(made.id);
@@ -371,7 +375,9 @@ void service_registry::expire(steady_time now, call& which) {
 void service_registry::close(steady_time now, call& which) {
   instance& at = *which.at;
   body_bytes_ -= which.bytes;
-  if (!which.ping) {
+  if (which.ping) {
+    --at.pings;
+  } else {
     unlist(at);
     --at.in_flight;
     at.bytes -= which.bytes;

@@ -62,6 +62,7 @@ struct service_registry::instance {
 
   call_list calls;
   std::uint32_t in_flight = 0;
+  std::uint32_t pings = 0;  // of `calls`; not in flight
   std::size_t bytes = 0;
   std::uint64_t last_use = 0;
   std::set<instance*, by_load>::node_type unlisted;  // its place in the order of load, while it has none

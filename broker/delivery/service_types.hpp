@@ -77,6 +77,7 @@ struct service_settings {
   std::size_t body_bytes_max = 32u << 20;     // of all requests, waiting and with instances
   std::size_t instance_bytes_max = 4u << 20;  // with one instance; a single larger one is possible
   std::size_t requests_per_peer_max = 16'384;
+  std::uint32_t pings_per_instance_max = 1024;  // without an answer yet
   std::size_t responders_per_peer_max = 1024;
   std::size_t watches_per_peer_max = 64;
   std::size_t instances_max = 100'000;

@@ -119,6 +119,26 @@ TEST_CASE("a caller that goes while asking all cancels it") {
   CHECK(on.nothing());
 }
 
+TEST_CASE("an instance that answers no pings is asked so many and no more") {
+  service_settings limits;
+  limits.pings_per_instance_max = 2;
+  service_scene on(limits);
+  const peer_id responder = on.serve("one");
+  const auto ping = [&](std::uint64_t request) {
+    on.ask_all(request, {.ping = true}, 100ms);
+    return on.all<effect::deliver>();
+  };
+  const auto first = ping(1);
+  REQUIRE(first.size() == 1);
+  CHECK(ping(2).size() == 1);
+  on.pass(200ms);  // nobody waits for the first two any more, and still they are with the instance
+  on.services.effects().clear();
+  on.ask_all(3, {.ping = true});
+  CHECK(on.last<effect::partial_reply>().error == errc::overloaded);
+  on.services.respond(on.now, {responder, 0}, first[0].correlation, {});
+  CHECK(ping(4).size() == 1);
+}
+
 TEST_CASE("a ping reaches instances in any state and counts as nothing") {
   three_instances on({}, 1);
   on.ask(1);
