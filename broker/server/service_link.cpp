@@ -70,10 +70,12 @@ void service_hub::arm() {
   if (!next || (armed_ && *armed_ <= *next)) return;
   armed_ = next;
   const auto wait = std::chrono::ceil<milliseconds>(*next - now_());
-  runs_on_.post_after(std::max(wait, milliseconds(0)), [this] { wake(); });
+  // One that was armed for later, before this was due, does nothing any more.
+  runs_on_.post_after(std::max(wait, milliseconds(0)), [this, at = *next] {
+    if (armed_ == at) wake();
+  });
 }
 
-// A timer that fires before anything is due arms itself anew.
 void service_hub::wake() {
   armed_.reset();
   perform([](service_registry& services, steady_time now) { services.advance(now); });

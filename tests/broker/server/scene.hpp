@@ -35,6 +35,7 @@ class manual_executor final : public executor {
   bool running_here() const override { return true; }
 
   steady::time_point now() const { return now_; }
+  std::size_t delayed() const { return timers_.size(); }
   void run() {
     while (!tasks_.empty()) {
       const task work = std::move(tasks_.front());

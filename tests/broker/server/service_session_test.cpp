@@ -116,6 +116,18 @@ TEST_CASE("a deadline passes by itself") {
   CHECK(on.caller.answer().error() == errc::deadline_exceeded);
 }
 
+TEST_CASE("requests with short deadlines leave no timers behind") {
+  two_sessions on;
+  on.serve();
+  for (std::uint64_t id = 10; id < 210; ++id) {
+    on.ask(id, "", 50);
+    on.respond(0, on.delivered().frame().body_as_RequestDelivery()->correlation());
+    CHECK(on.caller.answer().type() == wire::Body::Reply);
+    on.caller.time.advance(std::chrono::milliseconds(60));
+  }
+  CHECK(on.caller.time.delayed() < 10);
+}
+
 TEST_CASE("a responder's connection that ends loses its requests") {
   two_sessions on;
   on.serve();
