@@ -176,7 +176,22 @@ flatbuffers::Offset<wire::CommitOffsets> encode_position(flatbuffers::FlatBuffer
 
 }  // namespace
 
+namespace {
+
+result<> check_count(std::size_t count, std::size_t most, const char* of_what) {
+  if (count <= most) return {};
+  return failure{errc::invalid_request, "a commit has at most " + std::to_string(most) + " " + of_what +
+                                            ", and this one " + std::to_string(count) + "; make several"};
+}
+
+}  // namespace
+
 result<> commit_data::resolve(const connection& through) {
+  for (const auto& checked : {check_count(appends.size(), protocol::appends_max, "records"),
+                              check_count(timers.size(), protocol::timers_max, "timers to change"),
+                              check_count(acked.size(), protocol::settled_max, "runs of leased records"),
+                              check_count(positions.size(), protocol::groups_max, "positions of groups")})
+    if (!checked) return checked;
   for (const acked_run& run : acked)
     if (run.client != through.number())
       return failure{errc::invalid_request,

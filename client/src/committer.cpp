@@ -29,7 +29,7 @@ std::function<void()> committer::submit(std::unique_ptr<commit_data> what, stead
 void committer::pump() {
   if (waiting_.empty()) return;
   if (!identity_) return ask_for_identity();
-  while (!waiting_.empty() && unanswered_ < unanswered_max) {
+  while (!waiting_.empty() && may_send_next()) {
     const shared next = std::move(waiting_.front());
     waiting_.pop_front();
     begin(next);
@@ -60,7 +60,7 @@ void committer::ask_for_identity() {
 void committer::begin(const shared& one) {
   one->sequence = next_sequence_++;
   one->payload = std::make_shared<const std::vector<std::byte>>(std::move(one->what->payload));
-  ++unanswered_;
+  unanswered_.insert(one->sequence);
   send(one);
 }
 
@@ -128,7 +128,7 @@ void committer::answered(const shared& one, const result<incoming_frame>& answer
   std::exception_ptr refused;
   const auto outcome =
       answer ? decode_committed(*one->what, *answer, refused) : result<committed>(answer.error());
-  --unanswered_;
+  unanswered_.erase(one->sequence);
   if (outcome)
     for (const commit_data::position& at : one->what->positions)
       if (const auto by = at.by.lock()) by->acknowledged({at.of, at.next});
@@ -145,7 +145,7 @@ void committer::cancelled(const shared& one) {
   if (one->sequence != 0 && one->done) {
     connection_->session().forget(std::exchange(one->id, 0));
     connection_->session().forget(std::exchange(one->give_up, 0));
-    --unanswered_;
+    unanswered_.erase(one->sequence);
   }
   std::erase(waiting_, one);
   if (one->done) one->done.fail(exception_of({errc::cancelled, "the commit was cancelled"}));

@@ -1,7 +1,8 @@
 // Sends commits under one identity, so that the broker recognises one that is sent again.
 //
 // The identity is asked for once, before the first commit. Commits are numbered in the order they are sent
-// and may overtake one another only in their answers; so many may be unanswered as the broker remembers.
+// and may overtake one another only in their answers. The broker remembers the last of them: none is sent
+// that would have it forget one that is not answered yet, and may have to be sent again.
 //
 // After a lost connection they are sent again. One with positions of groups has to say as which members, who
 // are others on each connection: it waits until its subscribers are back. If one of them does not come back,
@@ -15,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include <skald/commit.hpp>
 #include <skald/detail/completion.hpp>
@@ -46,8 +48,12 @@ class committer : public std::enable_shared_from_this<committer> {
   };
   using shared = std::shared_ptr<pending>;
 
-  static constexpr std::size_t unanswered_max = 1'000;
+  // From the oldest without an answer on.
+  static constexpr std::uint64_t numbers_ahead_max = 1'000;
 
+  bool may_send_next() const {
+    return unanswered_.empty() || next_sequence_ - *unanswered_.begin() < numbers_ahead_max;
+  }
   void ask_for_identity();
   void pump();
   void begin(const shared& one);
@@ -61,7 +67,7 @@ class committer : public std::enable_shared_from_this<committer> {
   std::optional<protocol::producer_stamp> identity_;
   bool asking_ = false;
   std::uint64_t next_sequence_ = 1;
-  std::size_t unanswered_ = 0;
+  std::set<std::uint64_t> unanswered_;  // sequences
   std::deque<shared> waiting_;
 };
 

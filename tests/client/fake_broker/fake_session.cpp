@@ -96,6 +96,8 @@ void fake_session::serve(const wire::Frame& frame, std::span<const std::byte> pa
       return answer(id, [&](FlatBufferBuilder& builder) {
         return wire::CreateInitProducerOk(builder, broker_.next_producer++, 0);
       });
+    case wire::Body::Commit:  // of timers only
+      return answer(id, [](FlatBufferBuilder& builder) { return wire::CreateCommitOk(builder); });
     case wire::Body::Publish:
       return publish(id, *frame.body_as_Publish(), payload);
     case wire::Body::Status:
