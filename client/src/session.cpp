@@ -24,8 +24,17 @@ void session::submit(request what, answer_handler handler) {
   if (phase_ == phase::closed) return handler(failure{errc::closed, "the client is closed: " + what.what});
   if (!ready() && !what.wait_for_connection)
     return handler(failure{errc::connection_lost, "no connection to " + where_ + ": " + what.what});
-  if (ready()) output_.push_back({what.id, what.frame});
+  if (ready()) {
+    if (const auto fits = check_size(what); !fits) return handler(fits.error());
+    output_.push_back({what.id, what.frame});
+  }
   add({std::move(what), std::move(handler)});
+}
+
+result<> session::check_size(const request& what) const {
+  const auto parsed = protocol::parse_frame(what.frame->front, {.frame_bytes_max = frame_bytes_max_});
+  if (parsed) return {};
+  return failure{parsed.error().code, what.what + ": " + parsed.error().message + "; send less at once"};
 }
 
 void session::send(shared_frame frame) {
@@ -141,10 +150,17 @@ void session::became_ready(steady_time) {
   phase_ = phase::ready;
   last_trouble_ = {};
   std::vector<std::uint64_t> waiting_for_ready;
+  std::vector<std::pair<std::uint64_t, failure>> too_large;
   for (auto& [id, entry] : pending_) {  // in order of id: the order in which they were submitted
     if (entry.waits_for_ready) waiting_for_ready.push_back(id);
-    if (entry.what.frame && !entry.written) output_.push_back({id, entry.what.frame});
+    if (!entry.what.frame || entry.written) continue;
+    if (const auto fits = check_size(entry.what); fits) {
+      output_.push_back({id, entry.what.frame});
+    } else {
+      too_large.emplace_back(id, fits.error());
+    }
   }
+  for (const auto& [id, why] : too_large) answer(id, why);
   for (const auto id : waiting_for_ready) answer(id, incoming_frame{});
   events_.ready();
 }

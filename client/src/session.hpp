@@ -99,6 +99,7 @@ class session {
     return frame;
   }
   // The handler gets an answer that is not an Error, or the failure.
+  // frame_too_large at once, or when there is a connection, for one that the broker would close that for.
   void submit(request what, answer_handler handler);
   // For messages that have no answer. Does nothing unless ready().
   void send(shared_frame frame);
@@ -151,6 +152,7 @@ class session {
 
   void add(pending entry);
   void answer(std::uint64_t id, const result<incoming_frame>& outcome);
+  result<> check_size(const request& what) const;
   result<> greeted(const incoming_frame& frame, steady_time now);
   void became_ready(steady_time now);
   failure overdue(const pending& entry) const;

@@ -120,6 +120,30 @@ TEST_SUITE("session") {
     CHECK(talk.outcomes == std::vector{errc::connection_lost, errc::ok, errc::ok});
   }
 
+  TEST_CASE("what the broker would close the connection for fails by itself, and others go on") {
+    conversation talk;
+    const auto send_large = [&] {
+      const auto id = talk.client.next_id();
+      const auto payload = std::make_shared<const std::vector<std::byte>>(1u << 20);
+      auto frame = talk.client.encode(
+          id, [](FlatBufferBuilder& builder) { return wire::CreateCommit(builder); }, {payload});
+      talk.client.submit({id, std::move(frame), "committing", on_loss::repeat, true, {}},
+                         [&talk](const result<incoming_frame>& outcome) {
+                           talk.outcomes.push_back(outcome ? errc::ok : outcome.error().code);
+                           if (!outcome) talk.last_message = outcome.error().message;
+                         });
+    };
+    send_large();
+    const auto small = talk.ask(on_loss::repeat);
+    talk.connect();
+    CHECK(talk.outcomes == std::vector{errc::frame_too_large});
+    CHECK(talk.last_message.starts_with("committing: "));
+    CHECK(talk.written() == std::vector{wire::Body::Status});
+    send_large();
+    REQUIRE(talk.reply(small));
+    CHECK(talk.outcomes == std::vector{errc::frame_too_large, errc::frame_too_large, errc::ok});
+  }
+
   TEST_CASE("what cannot wait fails at once without a connection") {
     conversation talk;
     talk.ask(on_loss::fail, {}, false);
