@@ -141,17 +141,33 @@ void active_queue::add_partitions(std::uint32_t partitions) {
 }
 
 void active_queue::settings_changed() {
+  // Whether it is ordered stays as it was, also when that was altered while the first consumer came.
+  const bool ordered = row_.settings.ordered_by_key;
   if (const state::queue_row* row = host_.shard->queues().row(id_)) row_ = *row;
+  row_.settings.ordered_by_key = ordered;
   dispatcher_->alter(dispatch_of(row_.settings));
   dead_topic_ready_ = false;
 }
 
 void active_queue::purged() {
-  for (std::uint32_t p = 0; p < partitions_.size(); ++p) {
-    dispatcher_->drop_before(partition_id(p), host_.shard->queues().floor({id_, partition_id(p)}));
-    partitions_[p].window.clear();
-  }
+  for (std::uint32_t p = 0; p < partitions_.size(); ++p)
+    drop_before(partition_id(p), host_.shard->queues().floor({id_, partition_id(p)}));
   pump_later();
+}
+
+void active_queue::drop_before(partition_id p, offset floor) {
+  dispatcher_->drop_before(p, floor);
+  partitions_[p.value()].window.clear();
+  for (auto& [id, one] : consumers_) {
+    for (delivery::leased_run& run : one.pending) {
+      if (run.partition != p || run.first >= floor) continue;
+      const std::uint64_t gone = std::min<std::uint64_t>(floor - run.first, run.count);
+      run.first += gone;
+      run.count -= static_cast<std::uint32_t>(gone);
+    }
+    std::erase_if(one.pending, [](const delivery::leased_run& run) { return run.count == 0; });
+    dispatcher_->pause(id, !one.pending.empty());
+  }
 }
 
 void active_queue::end_unpark(moment at) {

@@ -106,6 +106,8 @@ class active_queue final : public std::enable_shared_from_this<active_queue>, de
   void settle_gaps(partition_id p, const std::vector<std::pair<offset, offset>>& gaps);
   void read_failed(partition_id p, const fetched_records& found);
   void wait_for_records(partition_id p, offset from);
+  // A purge, or retention, has taken what is before: it is not leased, and not sent, any more.
+  void drop_before(partition_id p, offset floor);
 
   void serve(consumer_id id);
   // Encodes what goes into one delivery; nothing when a batch has to be read first.
@@ -117,6 +119,7 @@ class active_queue final : public std::enable_shared_from_this<active_queue>, de
 
   void carry_out(std::vector<delivery::verdict> verdicts, std::function<void(const shard::failure&)> then);
   void bury(const delivery::verdict& dead, std::function<void(const shard::failure&)> then);
+  bool all_gone(const delivery::verdict& dead);
   void make_dead_topic(const std::function<void(const shard::failure&)>& then);
   std::string dead_topic() const;
   void finish(const delivery::verdict& what, const shard::failure& why);

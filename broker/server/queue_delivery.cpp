@@ -140,8 +140,7 @@ void active_queue::read_failed(partition_id p, const fetched_records& found) {
       found.why.code == errc::offset_out_of_range && found.log_start > dispatcher_->read_from(p);
   if (!trimmed) return end(found.why);
   // Retention was faster.
-  dispatcher_->drop_before(p, found.log_start);
-  partitions_[p.value()].window.clear();
+  drop_before(p, found.log_start);
   pump_later();
 }
 
@@ -236,11 +235,7 @@ void active_queue::fetched_for(consumer_id id, partition_id p, offset at, const 
         {errc::storage_corrupt, "the record at offset " + std::to_string(at.value()) + " cannot be found"});
   if (found.why.code != errc::offset_out_of_range || found.log_start <= at) return end(found.why);
   // Retention took them while they were leased.
-  dispatcher_->drop_before(p, found.log_start);
-  for (auto& [each, one] : consumers_)
-    std::erase_if(one.pending, [&](const delivery::leased_run& run) {
-      return run.partition == p && run.first < found.log_start;
-    });
+  drop_before(p, found.log_start);
 }
 
 }  // namespace skald::server

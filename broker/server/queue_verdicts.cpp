@@ -1,6 +1,7 @@
 // What becomes of a queue's records, made durable: settled, tried again later, or moved to the dead letters.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/server/active_queue.hpp"
@@ -102,9 +103,22 @@ void active_queue::make_dead_topic(const std::function<void(const shard::failure
   constexpr std::uint32_t headers_bytes_max = 4096;
   settings.record_bytes_max =
       std::max(settings.record_bytes_max, settings.record_bytes_max + headers_bytes_max);
+  // It is encoded anew, alone and without compression.
+  settings.batch_bytes_max = std::max(
+      {settings.batch_bytes_max, settings.record_bytes_max, settings.record_bytes_max + headers_bytes_max});
   host_.shard->create_topic(
       name, settings, true,
       [add_queue](const shard::failure& why, const shard::topic_info&) { add_queue(why); });
+}
+
+// Retention takes records from the front: whether it has left none of these. Those that it has taken are
+// given up.
+bool active_queue::all_gone(const verdict& dead) {
+  if (ended_) return true;
+  const offset floor = host_.shard->queues().floor({id_, dead.partition});
+  if (floor > dead.first) drop_before(dead.partition, floor);
+  // One that is missing in between was compacted away.
+  return floor <= dead.first || floor >= dead.end;
 }
 
 void active_queue::bury(const verdict& dead, std::function<void(const shard::failure&)> then) {
@@ -141,16 +155,18 @@ void active_queue::bury(const verdict& dead, std::function<void(const shard::fai
     rest->first = end;
   };
   const auto finished = [self = shared_from_this(), rest, then = std::move(then)](const shard::failure& why) {
-    if (why.code == errc::offset_out_of_range) {
-      self->finish(*rest, {});  // retention took the records: nothing is left of them to bury
+    const bool gone = why.code == errc::offset_out_of_range && self->all_gone(*rest);
+    if (gone) {
+      self->finish(*rest, {});
     } else if (why) {
       self->dead_topic_ready_ = false;
-      self->host_.warn(
-          fmt::format("cannot move a record of queue '{}' to its dead letters: {}; it is tried again",
-                      self->row_.name, why.message));
+      if (why.code != errc::offset_out_of_range)
+        self->host_.warn(
+            fmt::format("cannot move a record of queue '{}' to its dead letters: {}; it is tried again",
+                        self->row_.name, why.message));
       self->finish(*rest, why);
     }
-    then(why.code == errc::offset_out_of_range ? shard::failure{} : why);
+    then(gone ? shard::failure{} : why);
     self->pump_later();
     self->settled_idle();
   };

@@ -229,6 +229,30 @@ TEST_CASE("A rejected record is dead at once, and can be dropped") {
   CHECK(at.client.describe_queue("orders", "billing").dead == 0);
 }
 
+TEST_CASE("A record as large as its topic takes has room among the dead letters, with its story") {
+  scene at;
+  at.client.alter_topic("orders", {.record_bytes_max = 2'000, .batch_bytes_max = 2'100});
+  at.client.publish("orders", {.value = std::string(2'000, 'x')});
+  blocking_queue work = at.open();
+  work.reject(next(work)[0], std::string(1'000, 'r'));
+  CHECK(failure_of_flush(work) == errc::ok);
+  CHECK(at.client.describe_queue("orders", "billing").dead == 1);
+}
+
+TEST_CASE("Of records that die together, those that retention has left become dead letters") {
+  scene at(1, {.lease = std::chrono::seconds(3), .max_attempts = 1});
+  for (int i = 0; i < 10; ++i) at.client.publish("orders", {.value = std::string(1'000, 'x')});
+  blocking_queue work = at.open();
+  std::size_t held = 0;
+  while (held < 10) held += next(work).size();
+  at.client.alter_topic("orders", {.retention_bytes = 5'500});
+  const auto first = [&] { return at.client.describe_topic("orders").partitions.at(0).log_start; };
+  REQUIRE(at.eventually([&](const queue_info&) { return first() > offset(0); }));
+  REQUIRE(first() < offset(10));
+  const std::uint64_t left = offset(10) - first();
+  CHECK(at.eventually([&](const queue_info& queue) { return queue.dead == left; }));
+}
+
 TEST_CASE("What is parked is shown, made due by a retry, and gone after a purge") {
   scene at;
   at.publish(0, 3);
