@@ -58,6 +58,10 @@ void queue_consumer::attach() {
   auto& session = connection_->session();
   const auto request_id = session.next_id();
   id_ = session.next_id();
+  {
+    const std::lock_guard lock(mutex_);
+    holder_ = id_;
+  }
   connection_->route(id_, [weak = weak_from_this()](const incoming_frame& frame) {
     if (const auto self = weak.lock()) self->on_pushed(frame);
   });
@@ -218,6 +222,10 @@ void queue_consumer::add(const delivery& what, wire::Settlement how, std::option
     ++orphans_;
     return;
   }
+  if (what.consumer_ != holder_ || what.client_ != connection_->number()) {
+    ++strangers_;
+    return;
+  }
   const std::uint64_t at = what.offset().value();
   if (!unsent_.empty() && how == wire::Settlement::ack) {
     settled& last = unsent_.back();
@@ -243,10 +251,12 @@ void queue_consumer::schedule() {
 void queue_consumer::send_settled(bool all) {
   std::vector<std::vector<settled>> batches;
   std::size_t orphans = 0;
+  std::size_t strangers = 0;
   {
     const std::lock_guard lock(mutex_);
     scheduled_ = false;
     orphans = std::exchange(orphans_, 0);
+    strangers = std::exchange(strangers_, 0);
     while (!unsent_.empty() &&
            (all || !open_ || in_flight_.size() + batches.size() < requests_in_flight_max)) {
       auto& batch = batches.emplace_back();
@@ -260,6 +270,10 @@ void queue_consumer::send_settled(bool all) {
   }
   if (orphans > 0)
     fail_settling({errc::unknown_lease, "their leases went with the connection that was lost"}, orphans);
+  if (strangers > 0)
+    fail_settling({errc::unknown_lease, "they were not received from queue \"" + queue_ + "\" of topic \"" +
+                                            *topic_ + "\"; settle records with what received them"},
+                  strangers);
   for (auto& batch : batches) send(std::move(batch));
   finish_flushes();
 }

@@ -109,9 +109,11 @@ class queue_consumer : public participant, public std::enable_shared_from_this<q
 
   std::mutex mutex_;                     // guards what follows
   std::uint64_t connection_number_ = 0;  // counts connections; leases belong to one
+  std::uint64_t holder_ = 0;             // whose leases can be settled here: the last id_ there was
   std::deque<settled> unsent_;
   std::uint64_t added_ = 0;
-  std::size_t orphans_ = 0;  // settled after their leases had gone with a connection
+  std::size_t orphans_ = 0;    // settled after their leases had gone with a connection
+  std::size_t strangers_ = 0;  // received from another queue, or by another client
   bool scheduled_ = false;
 };
 

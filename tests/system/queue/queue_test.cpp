@@ -168,6 +168,23 @@ TEST_CASE("A record settled twice, or after its lease ran out, is an unknown lea
   CHECK(failure_of_flush(two) == errc::ok);
 }
 
+TEST_CASE("A record is settled with the queue that it was received from, and no other") {
+  scene at;
+  at.client.create_queue("orders", "mail");
+  at.publish(0, 1);
+  blocking_queue billing = at.open();
+  blocking_queue mail = at.client.open_queue("orders", "mail");
+  const deliveries bill = next(billing);
+  const deliveries letter = next(mail);
+  mail.ack(bill);
+  CHECK(failure_of_flush(mail) == errc::unknown_lease);
+  CHECK(at.client.describe_queue("orders", "mail").leased == 1);
+  mail.ack(letter);
+  CHECK(failure_of_flush(mail) == errc::ok);
+  billing.ack(bill);
+  CHECK(failure_of_flush(billing) == errc::ok);
+}
+
 TEST_CASE("An extended lease does not run out meanwhile") {
   scene at(1, {.lease = milliseconds(150)});
   at.publish(0, 1);
