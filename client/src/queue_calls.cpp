@@ -137,6 +137,10 @@ detail::operation<std::uint64_t> client::prepare_settle_dead(std::string_view to
                                                              partition_id partition,
                                                              std::span<const offset> records, bool drop,
                                                              call_options options) {
+  if (records.empty() || records.size() > protocol::settled_max)
+    throw error(errc::invalid_request, about_queue("settling dead letters of", topic, queue) +
+                                           ": name 1 to " + std::to_string(protocol::settled_max) +
+                                           " at a time, not " + std::to_string(records.size()));
   return make_call<std::uint64_t>(
       connection_, about_queue("settling dead letters of", topic, queue), on_loss::fail, options.timeout,
       [&](FlatBufferBuilder& builder) {

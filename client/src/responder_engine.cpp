@@ -13,6 +13,7 @@ namespace skald::detail {
 namespace {
 
 std::vector<std::pair<std::string, std::string>> owned(std::span<const header> headers) {
+  check_count(headers);
   std::vector<std::pair<std::string, std::string>> kept;
   kept.reserve(headers.size());
   for (const header& one : headers) kept.emplace_back(one.key, one.value.value_or(std::string_view()));
@@ -92,7 +93,8 @@ void responder_engine::on_serving(const result<incoming_frame>& answer) {
   if (!answer) return serve_failed(answer.error());
   const auto* ok = answer->header->body_as_ServeOk();
   if (ok == nullptr) return serve_failed(unexpected_answer("expected ServeOk"));
-  instance_ = protocol::text(ok->instance_id());
+  // Others may be reading it; and it stays what it was once it has been chosen.
+  if (instance_.empty()) instance_ = protocol::text(ok->instance_id());
   heartbeat_ = milliseconds(std::max(ok->heartbeat_ms(), 1u));
   finish_start({});
   beat();
@@ -268,6 +270,10 @@ void responder_engine::send_respond(std::uint64_t correlation, std::string_view 
                                     std::span<const header> headers, bool failed, int code,
                                     std::string_view message) {
   auto& session = connection_->session();
+  // For a larger one the broker would close the connection, and lose what others wait for.
+  if (body.size() > session.frame_bytes_max() / 2)
+    return send_respond(correlation, {}, {}, true, 1,
+                        "a reply of " + std::to_string(body.size()) + " bytes is over what the broker takes");
   session.send(session.encode_copy(
       0,
       [&](flatbuffers::FlatBufferBuilder& builder) {

@@ -2,6 +2,7 @@
 #include <skald/client.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "client/src/connection.hpp"
@@ -21,8 +22,9 @@ namespace {
 // The broker gives up a little earlier than the client, because it knows better why.
 std::uint32_t broker_timeout_ms(milliseconds timeout) {
   constexpr milliseconds lead_max{100};
-  return static_cast<std::uint32_t>(
-      std::max<std::int64_t>(1, (timeout - std::min(timeout / 20, lead_max)).count()));
+  constexpr std::int64_t longest = std::numeric_limits<std::uint32_t>::max();
+  const milliseconds earlier = timeout - std::min(timeout / 20, lead_max);
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(earlier.count(), 1, longest));
 }
 
 void send_cancel(detail::connection& through, std::uint64_t request) {
@@ -52,6 +54,7 @@ void complete(detail::completion<reply>& done, const result<incoming_frame>& ans
 
 detail::operation<reply> client::prepare_request(std::string_view subject, std::string_view body,
                                                  request_options options) {
+  detail::check_count(options.headers);
   auto& session = connection_->session();
   const auto id = session.next_id();
   const milliseconds limit = options.timeout.value_or(connection_->default_timeout());
@@ -144,6 +147,7 @@ class gathering : public std::enable_shared_from_this<gathering> {
 detail::operation<std::vector<instance_reply>> client::prepare_request_all(std::string_view subject,
                                                                            std::string_view body,
                                                                            request_all_options options) {
+  detail::check_count(options.headers);
   auto& session = connection_->session();
   const auto id = session.next_id();
   const milliseconds limit = options.timeout.value_or(connection_->default_timeout());

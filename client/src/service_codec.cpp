@@ -39,6 +39,13 @@ instance_info decode(const wire::InstanceInfo& instance) {
 
 }  // namespace
 
+void check_count(std::span<const header> headers) {
+  if (headers.size() > protocol::properties_max)
+    throw error(errc::invalid_request,
+                "a request, a reply or an instance has at most " + std::to_string(protocol::properties_max) +
+                    " headers or metadata entries, not " + std::to_string(headers.size()));
+}
+
 flatbuffers::Offset<wire_properties> encode(flatbuffers::FlatBufferBuilder& builder,
                                             std::span<const header> headers) {
   if (headers.empty()) return 0;

@@ -12,6 +12,8 @@ namespace skald::detail {
 
 using wire_properties = flatbuffers::Vector<flatbuffers::Offset<wire::Property>>;
 
+// Throws skald::error (invalid_request) when there are more than a message may have.
+void check_count(std::span<const header> headers);
 // Null without any.
 flatbuffers::Offset<wire_properties> encode(flatbuffers::FlatBufferBuilder& builder,
                                             std::span<const header> headers);

@@ -52,10 +52,12 @@ TEST_CASE("bodies may be anything up to the limit, and over it are refused by na
   on.run([](services_scene& scene) -> asio::awaitable<void> {
     responder echo = co_await scene.caller->serve("echo");
     scene.spawn([](responder& with) -> asio::awaitable<void> {
-      for (int i = 0; i < 3; ++i) {
+      for (int i = 0; i < 4; ++i) {
         service_request asked = co_await with.receive();
-        const std::string body(asked.body());
-        asked.reply(body.size() == 1 ? std::string((1u << 20) + 1, 'x') : body);
+        std::string body(asked.body());
+        if (body == "over the limit") body.assign((1u << 20) + 1, 'x');
+        if (body == "over any limit") body.assign(20u << 20, 'x');
+        asked.reply(body);
       }
     }(echo));
     std::string body(1u << 20, '\0');
@@ -64,10 +66,19 @@ TEST_CASE("bodies may be anything up to the limit, and over it are refused by na
     CHECK(large.body == body);
     const reply empty = co_await scene.caller->request("echo");
     CHECK(empty.body.empty());
-    CHECK(co_await code_of(scene.caller->request("echo", "1")) == errc::payload_too_large);
+    CHECK(co_await code_of(scene.caller->request("echo", "over the limit")) == errc::payload_too_large);
+    CHECK(co_await code_of(scene.caller->request("echo", "over any limit")) == errc::responder_failed);
     body += 'x';
     CHECK(co_await code_of(scene.caller->request("echo", body)) == errc::payload_too_large);
+    body.resize(20u << 20);
+    CHECK(co_await code_of(scene.caller->request("echo", body)) == errc::frame_too_large);
   }(on));
+}
+
+TEST_CASE("more headers than a request may have are its caller's mistake") {
+  services_scene on;
+  const std::vector<header> many(129, header{"name", "value"});
+  CHECK_THROWS_AS(static_cast<void>(on.caller->request("price", "", {.headers = many})), error);
 }
 
 TEST_CASE("without responders a request fails at once, not after its timeout") {
