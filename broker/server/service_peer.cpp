@@ -131,8 +131,8 @@ void service_peer::respond(std::uint64_t id, const wire::Respond& message, slice
 }
 
 void service_peer::list(std::uint64_t id, const wire::ListServices& message) {
-  // With the most metadata that an instance may have, so many fit into a header.
-  constexpr std::uint32_t page_max = 150;
+  // With the most metadata that an instance may have, in as many entries, so many fit into a header.
+  constexpr std::uint32_t page_max = 100;
   const std::uint32_t limit = message.limit() == 0 ? page_max : std::min(message.limit(), page_max);
   session_.host().services.list(
       {std::string(protocol::text(message.subject())), std::string(protocol::text(message.after_subject())),

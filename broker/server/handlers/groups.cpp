@@ -16,7 +16,7 @@ using builder = flatbuffers::FlatBufferBuilder;
 // Answers fit the header of a frame, with names as long as they may be.
 constexpr std::uint32_t groups_per_page = 500;
 constexpr std::uint32_t members_per_page = 1000;
-constexpr std::uint32_t partitions_per_page = 1500;
+constexpr std::uint32_t partitions_per_page = 1000;
 
 group_port::done answer_ok(pending_request request) {
   return [request = std::move(request)](const shard::failure& why) {
