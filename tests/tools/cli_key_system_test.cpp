@@ -33,6 +33,30 @@ TEST_CASE("the newest record of a key, all of them, and the keys there are") {
   CHECK(topic.at("settings").at("index") == "key");
 }
 
+TEST_CASE("a record is published at the version of its key that is expected, and once for each message id") {
+  create_topic("guarded", {"--index", "key", "--partitions", "3"});
+  const auto pub = [](const std::string& value, std::initializer_list<std::string> options) {
+    std::vector<std::string> given{"pub", "guarded", value, "--key", "42"};
+    given.insert(given.end(), options);
+    return skald(given);
+  };
+  CHECK(pub("opened", {"--expect-version", "0"}).exit_code == 0);
+  const process_result stale = pub("opened again", {"--expect-version", "0"});
+  CHECK(stale.exit_code == 1);
+  CHECK(contains(stale.errors, "the key is at version 1"));
+  CHECK(pub("paid", {"--message-id", "invoice-7"}).exit_code == 0);
+  const process_result again = pub("paid again", {"--message-id", "invoice-7"});
+  CHECK(again.exit_code == 0);
+  CHECK(contains(again.errors, "is there already"));
+  const process_result told = pub("paid again", {"--message-id", "invoice-7", "--output", "json"});
+  CHECK(json::parse(told.output).at("duplicates") == 1);
+  CHECK(skald({"events", "guarded", "42"}).output == "opened\npaid\n");
+
+  create_topic("without-keys", {"--partitions", "3"});
+  for (int i = 0; i < 5; ++i) CHECK(skald({"pub", "without-keys", "x", "--message-id", "m"}).exit_code == 0);
+  CHECK(contents("without-keys", "%v") == "x\n");
+}
+
 TEST_CASE("of a compacted topic the newest record of each key is left, and nothing of those deleted") {
   create_topic("table", {"--index", "key", "--cleanup", "compact", "--keep-tombstones", "0s"});
   publish_keyed("table", "a 1\nb 1\na 2\nc 1\na 3\n");

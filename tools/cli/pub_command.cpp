@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 #include <cerrno>
+#include <limits>
 #include <map>
 #include <memory>
 
@@ -41,6 +42,8 @@ Examples:
   skald pub orders --file orders.txt --key-separator '|'
   tail -F app.log | skald pub logs --compression zstd
   skald pub reminders 'call back' --delay 15m --timer customer/42/call
+  skald pub payments '9.50 EUR' --message-id invoice-7          again and again, and it is there once
+  skald pub accounts opened --key 42 --expect-version 0         unless the key has records already
   skald pub images --input raw --key cat.png --file cat.png
   skald sub orders --no-follow --from earliest --format json | skald pub copy --input json
 
@@ -60,7 +63,7 @@ struct pub_options {
   skald::compression compression = skald::compression::none;
   skald::durability durability = skald::durability::disk;
   std::optional<timestamp> time;
-  schedule times;
+  publish_terms terms;
 };
 
 // ---- input -----------------------------------------------------------------------------------------------
@@ -155,6 +158,7 @@ json::object report_json(const pub_options& options, const publisher& to, const 
     ranges.push_back(json::array{range.first, range.last});
   json::object object{{"topic", options.topic},
                       {"records", to.acknowledged_records()},
+                      {"duplicates", to.duplicate_records()},
                       {"bytes", to.sent_bytes()},
                       {"elapsed_ms", static_cast<std::int64_t>(seconds * 1e3)},
                       {"acknowledged_lines", std::move(ranges)},
@@ -187,6 +191,8 @@ exit_code report(const global_options& globals, const pub_options& options, cons
                  const std::optional<stop>& stopped, const input_file& file, double seconds) {
   if (globals.json) print(json::serialize(report_json(options, to, stopped, seconds)) + "\n");
   if (!stopped) {
+    if (to.duplicate_records() > 0 && !globals.quiet && !globals.json)
+      complain(options.topic + ": a record with that message id is there already; nothing was added");
     if (progress::wanted(globals.quiet || globals.json, false)) {
       complain(describe_progress("published", to.acknowledged_records(), to.sent_bytes(),
                                  static_cast<double>(to.acknowledged_records()) / std::max(seconds, 1e-9)));
@@ -210,13 +216,13 @@ exit_code report(const global_options& globals, const pub_options& options, cons
 }
 
 // A line is sent as soon as it is read, but where all of them are there already they go together.
-schedule schedule_of(const pub_options& options, const input_file& file) {
+publish_terms terms_of(const pub_options& options, const input_file& file) {
   constexpr std::size_t together = 1000;
-  schedule times = options.times;
+  publish_terms terms = options.terms;
   struct stat is{};
   const bool regular = ::fstat(file.descriptor(), &is) == 0 && S_ISREG(is.st_mode);
-  if (regular || !options.messages.empty()) times.records_per_commit = together;
-  return times;
+  if (regular || !options.messages.empty()) terms.records_per_commit = together;
+  return terms;
 }
 
 exit_code publish(const global_options& globals, const pub_options& options) {
@@ -230,7 +236,7 @@ exit_code publish(const global_options& globals, const pub_options& options) {
       {.durability = options.durability,
        .compression = options.compression,
        .delivery_timeout = std::max(globals.timeout, std::chrono::milliseconds(1))},
-      [&stopping] { stopping.wake(); }, schedule_of(options, file));
+      [&stopping] { stopping.wake(); }, terms_of(options, file));
   const std::size_t record_bytes_max = topic.settings.record_bytes_max.value_or(1u << 20);
   line_reader reader(file.descriptor(), line_bytes_max(options.input, record_bytes_max),
                      stopping.descriptor());
@@ -260,12 +266,12 @@ void check(const pub_options& options) {
   if (!options.messages.empty() && options.input != input_format::lines) {
     refuse("MESSAGE is published as it is; --input is for standard input and --file");
   }
-  if (!options.times.timer.empty() && options.messages.size() != 1)
-    refuse("--timer names one record; give one MESSAGE");
-  if (!options.times.timer.empty() && !options.times.delay && !options.times.at)
+  if (options.terms.is_of_one() && options.messages.size() != 1)
+    refuse("--timer, --message-id and --expect-version are of one record; give one MESSAGE");
+  if (!options.terms.timer.empty() && !options.terms.delay && !options.terms.at)
     refuse("--timer names a record that waits; give --delay or --at");
-  if (options.times.any() && options.durability != durability::disk)
-    refuse("records with a time are always synced to disk; leave out --durability");
+  if (options.terms.any() && options.durability != durability::disk)
+    refuse("records with a time, an id or a version are always synced to disk; leave out --durability");
   if (!options.key_separator.empty() && options.key) refuse("--key and --key-separator exclude each other");
   if (!options.key_separator.empty() && options.input != input_format::lines) {
     refuse("--key-separator is for --input lines");
@@ -319,16 +325,25 @@ void add_pub_command(CLI::App& app, const global_options& globals, action& chose
       ->type_name("N");
   add_parsed_option(*command, "--timestamp", options->time, parse_timestamp,
                     "The timestamp of every record that has none [when it is read]", "TIME");
-  CLI::Option* delay = add_parsed_option(*command, "--delay", options->times.delay, parse_duration,
+  CLI::Option* delay = add_parsed_option(*command, "--delay", options->terms.delay, parse_duration,
                                          "Deliver that long after the broker has it", "DURATION");
-  add_parsed_option(*command, "--at", options->times.at, parse_timestamp, "Deliver at that time", "TIME")
+  add_parsed_option(*command, "--at", options->terms.at, parse_timestamp, "Deliver at that time", "TIME")
       ->excludes(delay);
-  add_parsed_option(*command, "--ttl", options->times.ttl, parse_duration,
+  add_parsed_option(*command, "--ttl", options->terms.ttl, parse_duration,
                     "Nobody is given it that long after its delivery began", "DURATION");
   command
-      ->add_option("--timer", options->times.timer,
+      ->add_option("--timer", options->terms.timer,
                    "A name for a record that waits; setting it again replaces the record")
       ->type_name("OWNER/NAME");
+  command
+      ->add_option("--message-id", options->terms.message_id,
+                   "Stored once: a partition that knows the id keeps the record it has")
+      ->type_name("ID");
+  command
+      ->add_option("--expect-version", options->terms.expected_version,
+                   "Fail unless the key has had so many records; the topic needs --index key")
+      ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
+      ->type_name("N");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {
     check(*options);

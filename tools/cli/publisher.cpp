@@ -22,7 +22,7 @@ std::size_t payload_bytes(const input_record& record) {
 }  // namespace
 
 publisher::publisher(blocking_client& broker, const topic_info& topic, producer_options options,
-                     std::function<void()> on_failure, schedule times)
+                     std::function<void()> on_failure, publish_terms terms)
     : broker_(broker),
       topic_(topic.name),
       partitions_(topic.settings.partitions.value_or(1)),
@@ -30,7 +30,7 @@ publisher::publisher(blocking_client& broker, const topic_info& topic, producer_
       batch_bytes_(options.batch_bytes),
       on_failure_(std::move(on_failure)),
       described_(std::chrono::steady_clock::now()),
-      times_(std::move(times)),
+      terms_(std::move(terms)),
       keyless_partition_(std::random_device{}() % partitions_),
       on_their_way_(partitions_),
       producer_(broker, options) {
@@ -57,11 +57,11 @@ void publisher::send(const input_record& record) {
                      .headers = record.headers,
                      .partition = partition,
                      .time = record.timestamp};
-  if (times_.any()) {
-    send_timed(what, record.line);
+  if (terms_.any()) {
+    send_in_commit(what, record.line);
     ++sent_records_;
     sent_bytes_ += bytes;
-    if (timed_records_ >= times_.records_per_commit) commit_timed();
+    if (gathered_records_ >= terms_.records_per_commit) commit_gathered();
     if (failed_) throw failed_->reason;
     return;
   }
@@ -79,33 +79,34 @@ void publisher::send(const input_record& record) {
   sent_bytes_ += bytes;
 }
 
-void publisher::send_timed(const message& what, std::uint64_t line) {
-  if (times_.timer.empty()) {
-    auto added = timed_.append(topic_, what);
-    if (times_.at) added.deliver_at(*times_.at);
-    if (times_.delay) added.delay(*times_.delay);
-    if (times_.ttl) added.ttl(*times_.ttl);
-  } else {
-    const due when = times_.at ? due(*times_.at) : due(times_.delay.value_or(std::chrono::milliseconds(0)));
-    auto added = timed_.set_timer(times_.timer, when, topic_, what);
-    if (times_.ttl) added.ttl(*times_.ttl);
-  }
-  if (timed_records_++ == 0) timed_lines_.first = last_line_ + 1;
-  timed_lines_.last = last_line_ = line;
+void publisher::send_in_commit(const message& what, std::uint64_t line) {
+  const bool named = !terms_.timer.empty();
+  const due when = terms_.at ? due(*terms_.at) : due(terms_.delay.value_or(std::chrono::milliseconds(0)));
+  auto added = named ? gathered_.set_timer(terms_.timer, when, topic_, what) : gathered_.append(topic_, what);
+  if (!named && terms_.at) added.deliver_at(*terms_.at);
+  if (!named && terms_.delay) added.delay(*terms_.delay);
+  if (terms_.ttl) added.ttl(*terms_.ttl);
+  if (!terms_.message_id.empty()) added.message_id(terms_.message_id);
+  if (terms_.expected_version) added.expect_version(*terms_.expected_version);
+  if (gathered_records_++ == 0) gathered_lines_.first = last_line_ + 1;
+  gathered_lines_.last = last_line_ = line;
 }
 
-void publisher::commit_timed() {
-  if (timed_records_ == 0 || failed_) return;
+void publisher::commit_gathered() {
+  if (gathered_records_ == 0 || failed_) return;
   try {
-    broker_.commit(std::move(timed_));
-    for (std::uint64_t line = timed_lines_.first; line <= timed_lines_.last; ++line) acknowledged_.mark(line);
-    acknowledged_records_ += timed_records_;
+    const committed made = broker_.commit(std::move(gathered_));
+    duplicate_records_ +=
+        static_cast<std::uint64_t>(std::ranges::count(made.appends, true, &committed::append::duplicate));
+    for (std::uint64_t line = gathered_lines_.first; line <= gathered_lines_.last; ++line)
+      acknowledged_.mark(line);
+    acknowledged_records_ += gathered_records_;
     achieved_ = skald::durability::disk;
   } catch (const error& reason) {
-    failed_.emplace(publish_failure{timed_lines_, reason});
+    failed_.emplace(publish_failure{gathered_lines_, reason});
   }
-  timed_ = {};
-  timed_records_ = 0;
+  gathered_ = {};
+  gathered_records_ = 0;
 }
 
 // Refusing here names the line; the broker would refuse the whole batch. The bound is that of the encoded
@@ -128,6 +129,7 @@ partition_id publisher::choose(const input_record& record, std::size_t bytes) {
                     "' has the partitions 0 to " + std::to_string(partitions_ - 1));
   }
   if (record.key) return protocol::partition_for(*record.key, partitions_);
+  if (!terms_.message_id.empty()) return partition_id(0);  // which is to know the id the next time
   if (keyless_bytes_ >= batch_bytes_) {
     keyless_partition_ = (keyless_partition_ + 1) % partitions_;
     keyless_bytes_ = 0;
@@ -188,8 +190,8 @@ void publisher::apply(const report& reported) {
 }
 
 void publisher::flush() {
-  commit_timed();
-  if (times_.any()) return;
+  commit_gathered();
+  if (terms_.any()) return;
   try {
     producer_.flush();
   } catch (const error& reason) {

@@ -28,14 +28,17 @@ struct publish_failure {
   error reason;
 };
 
-// When records are delivered, and for how long. Such records go in commits of `records_per_commit`.
-struct schedule {
+// What records ask for beyond being stored. Such records go in commits of `records_per_commit`.
+struct publish_terms {
   std::optional<std::chrono::milliseconds> delay;
   std::optional<timestamp> at;
   std::optional<std::chrono::milliseconds> ttl;
-  std::string timer;  // OWNER/NAME
+  std::string timer;  // OWNER/NAME; of the only record, as what follows
+  std::string message_id;
+  std::optional<std::uint64_t> expected_version;
   std::size_t records_per_commit = 1;
-  bool any() const { return delay || at || ttl || !timer.empty(); }
+  bool any() const { return delay || at || ttl || is_of_one(); }
+  bool is_of_one() const { return !timer.empty() || !message_id.empty() || expected_version; }
 };
 
 // Used by one thread. `broker` has to outlive it.
@@ -43,7 +46,7 @@ class publisher {
  public:
   // `on_failure` is called on the client's thread, to interrupt a wait for input.
   publisher(blocking_client& broker, const topic_info& topic, producer_options options,
-            std::function<void()> on_failure, schedule times = {});
+            std::function<void()> on_failure, publish_terms terms = {});
 
   // Accepts a record, waiting for room if need be. Lines have to ascend; those left out count as acknowledged
   // (they hold nothing to publish). Throws skald::error, also for a partition that is not there or a record
@@ -59,6 +62,8 @@ class publisher {
   std::uint64_t sent_records() const { return sent_records_; }
   std::uint64_t sent_bytes() const { return sent_bytes_; }
   std::uint64_t acknowledged_records() const { return acknowledged_records_; }
+  // Of the acknowledged ones, how many the topic had already, by their message ids.
+  std::uint64_t duplicate_records() const { return duplicate_records_; }
   // What all acknowledgements so far achieved at least; absent before the first.
   std::optional<skald::durability> achieved() const { return achieved_; }
 
@@ -70,8 +75,8 @@ class publisher {
     std::optional<error> failed;
   };
 
-  void send_timed(const message& what, std::uint64_t line);
-  void commit_timed();
+  void send_in_commit(const message& what, std::uint64_t line);
+  void commit_gathered();
   partition_id choose(const input_record& record, std::size_t bytes);
   void check_size(const input_record& record) const;
   void refresh_partitions();
@@ -85,10 +90,10 @@ class publisher {
   std::function<void()> on_failure_;
   std::chrono::steady_clock::time_point described_;
 
-  schedule times_;
-  commit timed_;  // gathered, and the lines it is of
-  line_range timed_lines_;
-  std::size_t timed_records_ = 0;
+  publish_terms terms_;
+  commit gathered_;  // and the lines it is of
+  line_range gathered_lines_;
+  std::size_t gathered_records_ = 0;
 
   std::uint32_t keyless_partition_;  // where records without a key go, until a batch's worth went there
   std::size_t keyless_bytes_ = 0;
@@ -100,6 +105,7 @@ class publisher {
   std::optional<publish_failure> failed_;
   acknowledged_lines acknowledged_;
   std::uint64_t acknowledged_records_ = 0;
+  std::uint64_t duplicate_records_ = 0;
   std::optional<skald::durability> achieved_;
 
   std::mutex mutex_;  // guards reports_, which the client's thread fills

@@ -24,7 +24,8 @@ _skald() {
   local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes
     --cleanup --compact-after --keep-tombstones'
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
-    --durability --timestamp --delay --at --ttl --timer'
+    --durability --timestamp --delay --at --ttl --timer --message-id
+    --expect-version'
   local sub_options='--from -p --partition -k --key --key-prefix -H --header -n --count --follow --no-follow --format
     --group --instance --queue --create --prefetch'
   local serve_options='--concurrency --instance --label -m --metadata'
@@ -52,7 +53,7 @@ _skald() {
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
-        --backoff-max | --dead-letter | --delay | --at | --ttl | --timer | --cleanup | --compact-after | \
+        --backoff-max | --dead-letter | --delay | --at | --ttl | --timer | --message-id | --expect-version | --cleanup | --compact-after | \
         --keep-tombstones | --orchestrator | --state | --older-than | --since | --patience | --min-free | --expect | \
         --forget | --producers | --consumers | --size | --payload | --keys | --batch | --linger | --rate | \
         --in-flight | --warm-up | --duration | --dir)
@@ -105,7 +106,7 @@ _skald() {
       --timestamp | -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | \
       --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
-      --delay | --at | --ttl | --timer | --compact-after | --keep-tombstones | \
+      --delay | --at | --ttl | --timer | --message-id | --expect-version | --compact-after | --keep-tombstones | \
       --orchestrator | --older-than | --since | --patience | --min-free | --forget | --producers | \
       --consumers | --size | --keys | --batch | --linger | --rate | --in-flight | --warm-up | --duration)
       return
