@@ -39,6 +39,11 @@ TEST_CASE("a command answers requests, its input the body, its output the reply"
   CHECK(empty.output == "\n");
 }
 
+TEST_CASE("a reply of bytes that are no text is written as it is") {
+  running_service picture("t.picture", {}, {"printf", "\\377\\330"});
+  CHECK(skald({"request", "t.picture", ""}).output == "\xff\xd8");
+}
+
 TEST_CASE("headers reach the command, and its reply is an object for programs") {
   running_service header("t.header", {"--instance", "one"},
                          {"sh", "-c", "printf %s \"$SKALD_HEADER_TRACE_ID\""});

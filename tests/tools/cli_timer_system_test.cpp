@@ -32,7 +32,8 @@ TEST_CASE("a timer is set, listed, moved and cancelled") {
   CHECK(timers.at(1).at("topic") == "reminders");
   CHECK(contains(skald({"timer", "list"}).output, "cli/42/mail"));
 
-  CHECK(skald({"timer", "cancel", "cli/42/mail"}).exit_code == 0);
+  const process_result cancelled = skald({"timer", "cancel", "cli/42/mail", "--output", "json"});
+  CHECK(cancelled.output == "{\"timers\":[\"cli/42/mail\"],\"done\":\"cancelled\"}\n");
   const process_result gone = skald({"timer", "cancel", "cli/42/mail"});
   CHECK(gone.exit_code == 1);
   CHECK(contains(gone.errors, "cli/42/mail"));

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <iostream>
 #include <map>
 #include <memory>
 
@@ -216,13 +215,8 @@ exit_code reset(const global_options& globals, const reset_options& options) {
 
 exit_code remove(const global_options& globals, const std::string& name, bool yes) {
   blocking_client broker = connect(globals);
-  if (!yes && ::isatty(STDIN_FILENO) == 1) {
-    std::cerr << "Forget where group '" << name << "' is? [y/N] " << std::flush;
-    std::string answer;
-    std::getline(std::cin, answer);
-    if (answer != "y" && answer != "Y" && answer != "yes") {
-      throw command_error(exit_code::failed, "group '" + name + "' was not deleted");
-    }
+  if (!yes && ::isatty(STDIN_FILENO) == 1 && !agrees("Forget where group '" + name + "' is?")) {
+    throw command_error(exit_code::failed, "group '" + name + "' was not deleted");
   }
   broker.delete_group(name);
   if (globals.json) print_json({{"group", name}, {"done", "deleted"}});

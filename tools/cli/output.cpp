@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iostream>
 #include <system_error>
 
 #include "tools/cli/exit_code.hpp"
@@ -32,6 +33,13 @@ void output_buffer::flush() {
 
 void print(std::string_view text) {
   write_all(STDOUT_FILENO, text);
+}
+
+bool agrees(const std::string& question) {
+  std::cerr << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 void complain(std::string_view message) {

@@ -29,6 +29,9 @@ class output_buffer {
 // Writes `text` to standard output at once.
 void print(std::string_view text);
 
+// Whether whoever is at the terminal says yes to this.
+bool agrees(const std::string& question);
+
 // A line on standard error, beginning with "skald: ".
 void complain(std::string_view message);
 

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <iostream>
 
 #include "tools/cli/moment.hpp"
 #include "tools/cli/output.hpp"
@@ -85,11 +84,7 @@ void confirm(bool yes, const std::string& question) {
   if (::isatty(STDIN_FILENO) != 1)
     throw command_error(exit_code::usage,
                         "this cannot be undone: give --yes, or --dry-run to see what it is about");
-  std::cerr << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (answer != "y" && answer != "Y" && answer != "yes")
-    throw command_error(exit_code::failed, "nothing was changed");
+  if (!agrees(question)) throw command_error(exit_code::failed, "nothing was changed");
 }
 
 exit_code changed(const global_options& globals, const queue_target& target, std::string_view verb,

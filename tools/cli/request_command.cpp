@@ -18,12 +18,12 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t body_bytes_max = 64u
-                                       << 20;  // the broker's own limit is lower, and named when it is hit
+// The broker's own limit is lower, and named when it is hit.
+constexpr std::size_t body_bytes_max = 64u << 20;
 
 constexpr const char* footer =
     R"(Without BODY it is standard input, to its end; nothing if that is a terminal.
-The reply is written as it came; a newline follows if it does not end in one.
+The reply is written as it came; a newline follows a text that does not end in one.
 
 With --all, every instance is asked, and each reply is written behind the instance's name and a tab.
 
@@ -71,10 +71,9 @@ json::object headers_json(const string_map& headers) {
   return object;
 }
 
-void print_body(std::string_view body) {
-  std::string text(body);
+std::string as_lines(std::string text) {
   if (!text.ends_with('\n')) text += '\n';
-  print(text);
+  return text;
 }
 
 exit_code ask_one(const global_options& globals, const request_command_options& options) {
@@ -83,7 +82,7 @@ exit_code ask_one(const global_options& globals, const request_command_options& 
   const reply said = about_service(
       options.subject, [&] { return broker.request(options.subject, body, {.headers = options.headers}); });
   if (!globals.json) {
-    print_body(said.body);
+    print(is_utf8(said.body) ? as_lines(said.body) : said.body);  // a picture stays as it is
     return exit_code::ok;
   }
   json::object object{
@@ -121,7 +120,7 @@ exit_code ask_all(const global_options& globals, const request_command_options& 
     if (globals.json) {
       print(json::serialize(to_json(one)) + "\n");
     } else if (one.code == errc::ok) {
-      print_body(one.instance + "\t" + one.body);
+      print(as_lines(one.instance + "\t" + one.body));
     } else {
       complain("instance '" + printable(one.instance) + "': " + printable(one.message, 400));
     }

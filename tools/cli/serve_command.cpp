@@ -16,8 +16,8 @@
 namespace skald::cli {
 namespace {
 
-constexpr std::size_t output_bytes_max = 64u
-                                         << 20;  // the broker's own limit is lower, and named when it is hit
+// The broker's own limit is lower, and named when it is hit.
+constexpr std::size_t output_bytes_max = 64u << 20;
 
 constexpr const char* footer =
     R"(For each request COMMAND is run: the request's body is its standard input, its output the reply. If it exits

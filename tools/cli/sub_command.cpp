@@ -354,7 +354,7 @@ void add_sub_command(CLI::App& app, const global_options& globals, action& chose
       ->check(CLI::PositiveNumber)
       ->needs(queue)
       ->type_name("N");
-  queue->excludes("--from")->excludes("--partition");
+  queue->excludes("--from")->excludes("--partition")->excludes("--group")->excludes("--instance");
   queue->excludes("--key")->excludes("--key-prefix")->excludes("--header");
   command->footer(footer);
   command->callback([&globals, &chosen, options] {

@@ -70,6 +70,10 @@ exit_code change(const global_options& globals, const timer_options& options) {
   }
   blocking_client broker = connect(globals);
   broker.commit(std::move(changes));
+  if (globals.json) {
+    const char* const verb = options.at || options.delay ? "moved" : "cancelled";
+    print(json::serialize(json::object{{"timers", json::value_from(options.names)}, {"done", verb}}) + "\n");
+  }
   return exit_code::ok;
 }
 

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <iostream>
 #include <memory>
 
 #include "tools/cli/command.hpp"
@@ -235,11 +234,8 @@ exit_code remove(const global_options& globals, const std::string& name, bool ye
   blocking_client broker = connect(globals);
   if (!yes && ::isatty(STDIN_FILENO) == 1) {
     const topic_info topic = about_topic(name, [&] { return broker.describe_topic(name); });
-    std::cerr << "Delete topic '" << name << "' with its " << format_count(topic.records)
-              << " records for good? [y/N] " << std::flush;
-    std::string answer;
-    std::getline(std::cin, answer);
-    if (answer != "y" && answer != "Y" && answer != "yes") {
+    if (!agrees("Delete topic '" + name + "' with its " + format_count(topic.records) +
+                " records for good?")) {
       throw command_error(exit_code::failed, "topic '" + name + "' was not deleted");
     }
   }
