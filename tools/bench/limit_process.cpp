@@ -28,8 +28,8 @@ namespace {
 
 namespace limit = ::skald::bench::limit;
 
-constexpr std::chrono::milliseconds each{1000};
-constexpr std::uint64_t disk_reserve_bytes = 64u << 20;
+constexpr std::chrono::milliseconds measuring_time{1000};
+constexpr std::uint64_t files_beside_bytes = 64u << 20;
 
 double value_of(const std::vector<limit::metric>& metrics, std::string_view name) {
   return std::ranges::find(metrics, name, &limit::metric::name)->value;
@@ -42,10 +42,10 @@ double group_commit(const yardstick& what, limit::recycled_segments& segments) {
            value_of(limit::measure_group_commit(segments, threads, what.bytes, what.in_flight, time),
                     "throughput");
   };
-  if (what.in_flight < 2) return bytes_per_s(limit::commit_threads::one, each);
+  if (what.in_flight < 2) return bytes_per_s(limit::commit_threads::one, measuring_time);
   // Which of them is the limit depends on the disk.
-  return std::max(bytes_per_s(limit::commit_threads::one, each / 2),
-                  bytes_per_s(limit::commit_threads::two, each / 2));
+  return std::max(bytes_per_s(limit::commit_threads::one, measuring_time / 2),
+                  bytes_per_s(limit::commit_threads::two, measuring_time / 2));
 }
 
 double measure_once(const yardstick& what, std::optional<limit::recycled_segments>& segments) {
@@ -56,11 +56,13 @@ double measure_once(const yardstick& what, std::optional<limit::recycled_segment
     case yardstick::kind::group_commit:
       return group_commit(what, *segments);
     case yardstick::kind::fdatasync:
-      return value_of(limit::measure_recycled(*segments, what.bytes, each), "median") * what.in_a_row;
+      return value_of(limit::measure_recycled(*segments, what.bytes, measuring_time), "median") *
+             what.in_a_row;
     case yardstick::kind::stream:
-      return gigabyte * value_of(limit::measure_stream(segments->first(), what.bytes, each), "throughput");
+      return gigabyte *
+             value_of(limit::measure_stream(segments->first(), what.bytes, measuring_time), "throughput");
     case yardstick::kind::routed_echo:
-      return value_of(limit::measure_routed_echo(what.bytes, what.in_flight, each),
+      return value_of(limit::measure_routed_echo(what.bytes, what.in_flight, measuring_time),
                       what.in == yardstick::unit::us ? "median" : "rate");
   }
   return 0;
@@ -86,7 +88,7 @@ void answer_all(const yardstick& what, const std::filesystem::path& parent, int 
   std::optional<limit::scratch_directory> directory;
   std::optional<limit::recycled_segments> segments;
   if (what.uses_disk()) {
-    directory.emplace(parent, limit::segment_count * limit::segment_bytes + disk_reserve_bytes);
+    directory.emplace(parent, limit::segment_count * limit::segment_bytes + files_beside_bytes);
     segments.emplace(directory->path());
   }
   write_whole(answers, "ready\n");

@@ -11,7 +11,7 @@
 namespace skald::cli::bench {
 namespace {
 
-constexpr int burst = 16;
+constexpr int started_at_once = 16;
 constexpr std::uint64_t commands_each = 2;
 constexpr std::chrono::minutes retention{5};  // longer than any saga here takes
 
@@ -122,7 +122,7 @@ asio::awaitable<void> orchestrating_worker::work() {
 orchestrating_worker::progress orchestrating_worker::start_some(steady::time_point now) {
   const window& run_times = run().times();
   if (!times_ && now >= run_times.until) return progress::over;
-  for (int i = 0; i < burst; ++i) {
+  for (int i = 0; i < started_at_once; ++i) {
     const auto due = times_ ? times_->due(started_) : now;
     if (due >= run_times.until) return progress::over;
     if (how_.count != 0 && measured_ == how_.count) return progress::over;
