@@ -1,7 +1,6 @@
 // What a participant is asked to do, and how its answer travels.
 #pragma once
 
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +19,7 @@ struct command {
         id(find_header(from, headers::command_id).value_or("")),
         reply_to(find_header(from, headers::reply_to).value_or("")),
         cause(tracing::caused_by(from)),
-        compensates(find_header(from, headers::compensates)),
+        compensates(find_header(from, headers::compensates).value_or("")),
         body(from.value().value_or("")) {
     if (type.empty() || id.empty() || reply_to.empty())
       throw error(errc::invalid_request, "it is no command of a saga");
@@ -30,7 +29,7 @@ struct command {
   std::string_view id;
   std::string_view reply_to;
   tracing::lineage cause;
-  std::optional<std::string_view> compensates;
+  std::string_view compensates;  // the id of a command; empty: it undoes none
   std::string_view body;
 };
 

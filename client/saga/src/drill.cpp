@@ -118,22 +118,19 @@ class rehearsal {
 
   void deliver(const send_command& command) {
     const std::string step = step_of(command);
-    const bool undo = !command.compensates.empty() || command.id.find("/undo") != std::string::npos;
-    if (is_harmed(step) && !undo && harm_ == harm::command_lost) return;
-    if (!inbox_.contains(command.id)) inbox_.emplace(command.id, handle(command, step, undo));
-    if (is_harmed(step) && !undo && harm_ == harm::reply_lost) return;
+    if (is_harmed(step) && !command.undo && harm_ == harm::command_lost) return;
+    if (!inbox_.contains(command.id)) inbox_.emplace(command.id, handle(command, step));
+    if (is_harmed(step) && !command.undo && harm_ == harm::reply_lost) return;
     const replied reply = inbox_.at(command.id);
     for (int times = harm_ == harm::twice ? 2 : 1; times > 0; --times) play_.happen(reply);
   }
 
-  replied handle(const send_command& command, const std::string& step, bool undo) {
-    const bool fails = undo ? is_harmed(step) && harm_ == harm::undo_fails
-                            : (is_harmed(step) && harm_ == harm::failed) || fails_at_the_end(step);
+  replied handle(const send_command& command, const std::string& step) {
+    const bool fails = command.undo ? is_harmed(step) && harm_ == harm::undo_fails
+                                    : (is_harmed(step) && harm_ == harm::failed) || fails_at_the_end(step);
     if (fails) return {command.id, true, "", "the drill says so"};
-    if (undo) {
-      refused_.insert(command.compensates);
-      const auto action = inbox_.find(command.compensates);
-      if (action != inbox_.end() && !action->second.failed) record(true, step);
+    if (command.undo) {
+      undo(command, step);
       return {command.id, false, "", ""};
     }
     if (refused_.contains(command.id)) return {command.id, true, "", "undone already"};
@@ -142,6 +139,14 @@ class rehearsal {
     replied reply = known == replies_.end() ? replied{} : known->second;
     reply.command = command.id;
     return reply;
+  }
+
+  // As a participant does: what it has not done, it will not do.
+  void undo(const send_command& command, const std::string& step) {
+    if (command.compensates.empty()) return record(true, step);
+    refused_.insert(command.compensates);
+    const auto action = inbox_.find(command.compensates);
+    if (action != inbox_.end() && !action->second.failed) record(true, step);
   }
 
   static std::string step_of(const send_command& command) {

@@ -111,8 +111,12 @@ void engine_run::send(const step& what, step_state& at, bool undo) {
   }
   note((undo ? "undo '" : "call '") + at.name + "' of " + does.participant +
        (at.attempts > 1 ? ", attempt " + std::to_string(at.attempts) : ""));
-  effects_.emplace_back(
-      send_command{does.participant, does.command, id, std::move(body), undo ? at.command : std::string()});
+  effects_.emplace_back(send_command{.participant = does.participant,
+                                     .type = does.command,
+                                     .id = id,
+                                     .body = std::move(body),
+                                     .undo = undo,
+                                     .compensates = undo ? at.command : std::string()});
   arm(at, does.timeout);
 }
 

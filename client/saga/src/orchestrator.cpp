@@ -250,8 +250,7 @@ void orchestrator::core::add_effects(commit& changes, const transition& made) co
                              {headers::command_id, sends->id},
                              {headers::reply_to, inputs},
                              {tracing::message_id_header, sends->id}};
-    if (sends->id.find("/undo") != std::string::npos)
-      with.push_back({headers::compensates, sends->compensates});
+    if (!sends->compensates.empty()) with.push_back({headers::compensates, sends->compensates});
     changes.append(commands_topic(sends->participant),
                    {.key = next.id, .value = sends->body, .headers = with});
   }

@@ -86,12 +86,11 @@ asio::awaitable<commit> participant::core::work(const delivery& input, const com
   }
   answer with;
   bool happened = true;
-  if (what.compensates) {
-    const std::string undone(*what.compensates);
-    std::optional<detail::stored_record> action;
-    if (!undone.empty()) action = co_await detail::read_newest(broker, inbox, undone, input.partition());
+  if (!what.compensates.empty()) {
+    const std::string undone(what.compensates);
+    const auto action = co_await detail::read_newest(broker, inbox, undone, input.partition());
     happened = action && !answer_in(action->newest).is_failed;
-    if (!action && !undone.empty()) {
+    if (!action) {
       const answer refusal{true, std::string(refused_type), {}};
       add_inbox(effect, input, what, undone, refusal);
     }

@@ -65,6 +65,26 @@ TEST_CASE("a step that has only a compensation is done as it begins, and undone 
   CHECK(drill(of, order{.total = 50}).run().size() > 4);
 }
 
+TEST_CASE("what was done here and is undone by a participant names no command, and is undone by a drill") {
+  const definition of = saga<order>("undo")
+                            .step("undo")  // as good a name as any
+                            .local([](order&) {})
+                            .compensate<release_credit>("customers", of_total<release_credit>)
+                            .step("credit")
+                            .call<reserve_credit>("customers", of_total<reserve_credit>)
+                            .compensate<release_credit>(of_total<release_credit>)
+                            .build();
+  scenario play(of);
+  play.start(order{.total = 50});
+  CHECK_FALSE(play.expect_command("credit").undo);
+  play.fail("credit", credit_limit_exceeded{}).expect(phase::compensating);
+  CHECK(play.expect_call<release_credit>("undo").amount == 50);
+  CHECK(play.expect_command("undo").undo);
+  CHECK(play.expect_command("undo").compensates.empty());
+  play.reply("undo").expect(phase::compensated);
+  CHECK(drill(of, order{.total = 50}).run().size() == 2 + 2 * 3 + 2);
+}
+
 TEST_CASE_FIXTURE(order_fixture, "a typed error compensates what was done, the last begun first") {
   play.start(order{.total = 500}).reply("stock");
   credit_limit_exceeded limit;

@@ -161,6 +161,12 @@ TEST_CASE_FIXTURE(participant_scene, "what was done is undone, and what failed i
   CHECK(customers->reservations() == 0);
 }
 
+TEST_CASE_FIXTURE(participant_scene, "what was no command of its own is undone as it is asked for") {
+  send("release-credit", "s/order/undo", 1, "");
+  CHECK(answered(1));
+  CHECK(customers->releases == 1);
+}
+
 TEST_CASE_FIXTURE(participant_scene, "a handler that throws has changed nothing, and is asked again") {
   send("reserve-credit", "s/credit", 7);
   CHECK(answered(1));

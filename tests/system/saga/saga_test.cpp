@@ -86,6 +86,25 @@ TEST_CASE_FIXTURE(running_scene,
   CHECK(records("ledger") == 0);
 }
 
+TEST_CASE_FIXTURE(running_scene,
+                  "participants undo what the orchestrator did itself, whatever steps are called") {
+  const participating in(address);
+  const orchestrating on(
+      address,
+      only(sagas::saga<orders::order>("create-order")
+               .step("order")
+               .local(orders::note("created"))
+               .compensate<orders::release_credit>("customers", orders::of_order<orders::release_credit>)
+               .step("undo")
+               .call<orders::reserve_stock>("warehouse", orders::of_order<orders::reserve_stock>)
+               .step("credit")
+               .call<orders::reserve_credit>("customers", orders::of_order<orders::reserve_credit>)
+               .build()));
+  start(5);  // customers refuse it
+  CHECK(becomes_phase(5, phase::compensated));
+  CHECK(values("ledger", "order-5") == std::vector<std::string>{"+stock", "-credit"});
+}
+
 TEST_CASE_FIXTURE(running_scene, "a command that comes twice is done once and answered twice") {
   const participating in(address);
   REQUIRE(becomes([&] { return exists("customers.inbox"); }));

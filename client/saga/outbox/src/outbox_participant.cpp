@@ -79,12 +79,10 @@ outbox_participant::core::outcome outbox_participant::core::work(const command& 
 }
 
 bool outbox_participant::core::is_nothing_to_undo(const command& what, outbox::transaction& change) const {
-  if (!what.compensates) return false;
-  const std::string_view action = *what.compensates;
-  if (action.empty()) return true;
+  if (what.compensates.empty()) return false;
   // Noted here as received, the action is passed over should it come later.
-  if (change.receive(consumer, action)) return true;
-  return change.has_received(failed_consumer, action);
+  if (change.receive(consumer, what.compensates)) return true;
+  return change.has_received(failed_consumer, what.compensates);
 }
 
 answer outbox_participant::core::call_handler(const command& what, outbox::transaction& change) const {

@@ -68,7 +68,8 @@ struct send_command {
   std::string type = {};
   std::string id = {};
   std::string body = {};
-  std::string compensates = {};  // the id of the command that it undoes; empty: it is no compensation
+  bool undo = false;             // it is a compensation
+  std::string compensates = {};  // the id of the command that it undoes; empty: what it undoes was done here
 };
 // Timers have the step's name: setting replaces.
 struct set_alarm {

@@ -7,16 +7,17 @@
 // `skald-saga` says what it is.
 //
 //   start   skald-saga-definition; the value is the data
-//   reply   skald-command-id; skald-reply, the name of its type; skald-failed for an error; the value is the
-//   body timer   skald-timer, its number order   the value is retry, skip, compensate or abort
+//   reply   skald-command-id; skald-reply, the name of its type; skald-failed for an error; the body
+//   timer   skald-timer, its number
+//   order   the value is retry, skip, compensate or abort
 //
 // NAME.sagas.definitions, with an index of keys, has the definitions as Mermaid flowcharts, by
 // `SAGA@VERSION`.
 //
 // A participant NAME has the topic NAME.commands, with the queue `participant`: the key is the saga's id, the
 // value the command, and the headers are skald-command (its name), skald-command-id, skald-reply-to (a
-// topic), and, of a compensation, skald-compensates (the id of the command that it undoes; empty when that
-// was never sent). Its inbox NAME.inbox, with an index of keys, has the answer to each command under its id.
+// topic), and, of the compensation of a command, skald-compensates (the id of that command). Its inbox
+// NAME.inbox, with an index of keys, has the answer to each command under its id.
 //
 // correlation-id and causation-id go with every record (see tracing.hpp): what the saga belongs to, by
 // default its own id, and the record that caused this one. A command's message-id is its id. All topics of
