@@ -12,6 +12,16 @@ std::string in_words(const step_state& at, bool undo) {
   return (undo ? "compensation of '" : "'") + at.name + "'";
 }
 
+// What a participant says went wrong. Causes go with the instance from then on: of its body only as much as
+// people read, and nothing where somebody else reads it.
+std::string cause_in(const replied& reply, bool with_body) {
+  constexpr std::size_t body_bytes_max = 200;
+  std::string why = reply.type.empty() ? "the participant answered that it failed" : reply.type;
+  if (reply.body.empty() || !with_body) return why;
+  why += ": " + reply.body.substr(0, body_bytes_max);
+  return reply.body.size() > body_bytes_max ? why + "..." : why;
+}
+
 bool is_on_its_way(progress is) {
   return is == progress::acting || is == progress::pausing;
 }
@@ -276,15 +286,14 @@ bool engine_run::was_reason_to_park(const step_state& at) const {
 
 void engine_run::on_error(const step& what, step_state& at, const replied& reply) {
   decision decided = decision::compensate;
-  std::string why = reply.type.empty() ? "the participant answered that it failed" : reply.type;
-  if (const auto handler = what.errors.find(reply.type); handler != what.errors.end()) {
+  const auto handler = what.errors.find(reply.type);
+  std::string why = cause_in(reply, handler == what.errors.end());
+  if (handler != what.errors.end()) {
     try {
       decided = handler->second(state_.data, reply.body);
     } catch (const std::exception& broken) {
       why += std::string(", which cannot be read: ") + broken.what();
     }
-  } else if (!reply.body.empty()) {
-    why += ": " + reply.body;
   }
   if (was_reason_to_park(at)) resume();
   if (decided == decision::proceed) {
@@ -301,9 +310,7 @@ void engine_run::on_error(const step& what, step_state& at, const replied& reply
 void engine_run::on_undo_reply(const step& what, step_state& at, const replied& reply) {
   if (!reply.failed) return undone(at);
   if (at.progress == progress::undo_failed) return;
-  std::string why = reply.type.empty() ? "the participant answered that it failed" : reply.type;
-  if (!reply.body.empty()) why += ": " + reply.body;
-  attempt_failed(what, at, true, outcome::failed, std::move(why), true);
+  attempt_failed(what, at, true, outcome::failed, cause_in(reply, true), true);
 }
 
 void engine_run::on(const alarm_rang& what) {

@@ -27,11 +27,6 @@ timestamp time_at(const json::object& of, std::string_view name) {
   return timestamp(milliseconds(of.at(name).as_int64()));
 }
 
-std::string text_at(const json::object& of, std::string_view name) {
-  const json::string& text = of.at(name).as_string();
-  return {text.data(), text.size()};
-}
-
 template <class Number>
 Number number_at(const json::object& of, std::string_view name) {
   return of.at(name).to_number<Number>();
@@ -46,13 +41,11 @@ std::size_t index_of(const std::array<std::string_view, n>& words, std::string_v
   return static_cast<std::size_t>(at - words.begin());
 }
 
-phase phase_at(const json::object& of, std::string_view name) {
-  return static_cast<phase>(index_of(phases, text_at(of, name)));
-}
-
-// Any bytes as text that stays readable where they are ASCII: a byte is the code point of its number.
+// JSON holds text only; ids, and what participants say, may be any bytes. They stay readable where they are
+// ASCII: a byte is the code point of its number.
 std::string to_text(std::string_view bytes) {
   std::string text;
+  text.reserve(bytes.size());
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x80) {
@@ -67,60 +60,71 @@ std::string to_text(std::string_view bytes) {
 
 std::string to_bytes(std::string_view text) {
   std::string bytes;
+  bytes.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto lead = static_cast<unsigned char>(text[i]);
     if (lead < 0x80) {
       bytes += text[i];
       continue;
     }
-    if (lead > 0xC3 || i + 1 == text.size()) throw std::runtime_error("an outcome is not as it was written");
+    if (lead > 0xC3 || i + 1 == text.size()) throw std::runtime_error("its text is not as it was written");
     bytes += static_cast<char>(lead << 6 | (static_cast<unsigned char>(text[++i]) & 0x3F));
   }
   return bytes;
 }
 
+std::string bytes_at(const json::object& of, std::string_view name) {
+  const json::string& text = of.at(name).as_string();
+  return to_bytes({text.data(), text.size()});
+}
+
+phase phase_at(const json::object& of, std::string_view name) {
+  return static_cast<phase>(index_of(phases, bytes_at(of, name)));
+}
+
 json::object encode(const step_outcome& of) {
-  return {{"failed", of.failed}, {"skipped", of.skipped}, {"type", of.type}, {"body", to_text(of.body)}};
+  return {
+      {"failed", of.failed}, {"skipped", of.skipped}, {"type", to_text(of.type)}, {"body", to_text(of.body)}};
 }
 
 step_outcome decode_outcome(const json::object& from) {
   return {.failed = from.at("failed").as_bool(),
           .skipped = from.at("skipped").as_bool(),
-          .type = text_at(from, "type"),
-          .body = to_bytes(text_at(from, "body"))};
+          .type = bytes_at(from, "type"),
+          .body = bytes_at(from, "body")};
 }
 
 json::object encode(const step_state& of) {
-  json::object made{{"name", of.name},
+  json::object made{{"name", to_text(of.name)},
                     {"progress", to_string(of.progress)},
                     {"attempts", of.attempts},
-                    {"command", of.command},
-                    {"undo_command", of.undo_command},
+                    {"command", to_text(of.command)},
+                    {"undo_command", to_text(of.undo_command)},
                     {"intents", of.intents},
                     {"undo_intents", of.undo_intents},
                     {"alarm", of.alarm},
                     {"began", number(of.began)},
                     {"changed", number(of.changed)},
                     {"due", number(of.due)},
-                    {"cause", of.cause}};
+                    {"cause", to_text(of.cause)}};
   if (of.outcome) made["outcome"] = encode(*of.outcome);
   return made;
 }
 
 step_state decode_step(const json::object& from) {
   step_state made;
-  made.name = text_at(from, "name");
-  made.progress = static_cast<progress>(index_of(all_progress, text_at(from, "progress")));
+  made.name = bytes_at(from, "name");
+  made.progress = static_cast<progress>(index_of(all_progress, bytes_at(from, "progress")));
   made.attempts = number_at<std::uint32_t>(from, "attempts");
-  made.command = text_at(from, "command");
-  made.undo_command = text_at(from, "undo_command");
+  made.command = bytes_at(from, "command");
+  made.undo_command = bytes_at(from, "undo_command");
   made.intents = number_at<std::uint32_t>(from, "intents");
   made.undo_intents = number_at<std::uint32_t>(from, "undo_intents");
   made.alarm = number_at<std::uint64_t>(from, "alarm");
   made.began = time_at(from, "began");
   made.changed = time_at(from, "changed");
   made.due = time_at(from, "due");
-  made.cause = text_at(from, "cause");
+  made.cause = bytes_at(from, "cause");
   if (const json::value* outcome = from.if_contains("outcome"))
     made.outcome = decode_outcome(outcome->as_object());
   return made;
@@ -128,17 +132,17 @@ step_state decode_step(const json::object& from) {
 
 instance decode_object(const json::object& from) {
   instance made;
-  made.definition = text_at(from, "definition");
+  made.definition = bytes_at(from, "definition");
   made.version = {number_at<std::uint32_t>(from, "version")};
   made.phase = phase_at(from, "phase");
   made.parked_in = phase_at(from, "parked_in");
   made.forward_only = from.at("forward_only").as_bool();
   for (const json::value& one : from.at("steps").as_array())
     made.steps.push_back(decode_step(one.as_object()));
-  made.correlation = text_at(from, "correlation");
+  made.correlation = bytes_at(from, "correlation");
   made.started = time_at(from, "started");
   made.changed = time_at(from, "changed");
-  made.why = text_at(from, "why");
+  made.why = bytes_at(from, "why");
   made.alarms = number_at<std::uint64_t>(from, "alarms");
   return made;
 }
@@ -167,16 +171,16 @@ step_state* instance::find(std::string_view step_name) {
 std::string encode_state(const instance& of) {
   json::array steps;
   for (const step_state& one : of.steps) steps.push_back(encode(one));
-  return json::serialize(json::object{{"definition", of.definition},
+  return json::serialize(json::object{{"definition", to_text(of.definition)},
                                       {"version", of.version.number},
                                       {"phase", to_string(of.phase)},
                                       {"parked_in", to_string(of.parked_in)},
                                       {"forward_only", of.forward_only},
                                       {"steps", std::move(steps)},
-                                      {"correlation", of.correlation},
+                                      {"correlation", to_text(of.correlation)},
                                       {"started", number(of.started)},
                                       {"changed", number(of.changed)},
-                                      {"why", of.why},
+                                      {"why", to_text(of.why)},
                                       {"alarms", of.alarms}});
 }
 

@@ -27,6 +27,21 @@ TEST_CASE("an instance is what it was after it was stored, wherever it is") {
   check();
 }
 
+TEST_CASE("ids and causes may be any bytes, and of what a participant says a cause is an extract") {
+  const std::string bytes = "\xff\xc3(" + std::string(1, '\0') + std::string(1'000, '\xe4');
+  scenario play(order_steps().build(), "\xfeid");
+  play.start(order{.total = 500}).reply("stock").answer("credit", true, "odd \xff", bytes);
+  instance is = play.state();
+  REQUIRE(is.phase == phase::compensating);
+  CHECK(is.find("credit")->cause.starts_with("odd \xff: \xff\xc3("));
+  CHECK(is.find("credit")->cause.size() < 300);
+  instance again = decode_state(encode_state(is), is.id, is.data);
+  CHECK(again.why == is.why);
+  CHECK(again.find("credit")->cause == is.find("credit")->cause);
+  CHECK(again.find("stock")->command == "\xfeid/stock");
+  CHECK(encode_state(again) == encode_state(is));
+}
+
 TEST_CASE("what is no state says so") {
   const std::string good = [] {
     scenario play(order_steps().build());
