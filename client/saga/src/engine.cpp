@@ -30,6 +30,67 @@ local_ended perform(const definition& of, const instance& state, const run_local
   return made;
 }
 
+bool is_over(progress is) {
+  return is == progress::skipped || is == progress::failed || is == progress::undone || is == progress::kept;
+}
+
+std::string named(const definition& of) {
+  return "version " + std::to_string(of.version.number);
+}
+
+std::string taken_over_by(const definition& of) {
+  return "taken over by " + named(of);
+}
+
+// Gives the steps of an instance of another version the names that they have in `to`. Why that cannot be;
+// then nothing has changed.
+std::string take_names_over(const definition& to, instance& state, timestamp now) {
+  const std::string from = "version " + std::to_string(state.version.number);
+  const auto names = to.migrations.find(state.version.number);
+  if (names == to.migrations.end()) return named(to) + " does not say how it takes over " + from;
+  std::vector<step_state> steps = state.steps;
+  std::size_t begun = 0;  // how many steps of the definition are behind the saga
+  for (step_state& at : steps) {
+    if (const auto renamed = names->second.find(at.name); renamed != names->second.end())
+      at.name = renamed->second;
+    if (to.script) continue;  // it is compared with the journal when it runs
+    const auto known = std::ranges::find(to.steps, at.name, &step::name);
+    if (known != to.steps.end()) {
+      begun = std::max(begun, static_cast<std::size_t>(known - to.steps.begin()) + 1);
+    } else if (!is_over(at.progress)) {
+      return named(to) + " has no step '" + at.name + "', which has begun: map its name from " + from;
+    }
+  }
+  // What was added before the place where the saga is does not concern it.
+  for (std::size_t i = 0; i < begun; ++i) {
+    if (std::ranges::find(steps, to.steps[i].name, &step_state::name) != steps.end()) continue;
+    step_state& at = steps.emplace_back();
+    at.name = to.steps[i].name;
+    at.progress = progress::skipped;
+    at.began = at.changed = now;
+    at.cause = "added by " + named(to);
+  }
+  state.steps = std::move(steps);
+  state.version = to.version;
+  return {};
+}
+
+bool is_waited_for(progress is, phase direction) {
+  if (direction == phase::compensating) return is == progress::undoing || is == progress::undo_pausing;
+  return is == progress::acting || is == progress::pausing || is == progress::unknown;
+}
+
+// How a definition that was changed under its old version lacks what an instance waits for. (A coroutine is
+// compared with its journal when it runs.)
+std::string why_lost(const definition& of, const instance& state) {
+  if (of.script) return {};
+  const phase direction = state.phase == phase::parked ? state.parked_in : state.phase;
+  for (const step_state& at : state.steps)
+    if (is_waited_for(at.progress, direction) && of.find(at.name) == nullptr)
+      return named(of) + " has no step '" + at.name + "' any more, which has begun";
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(ordered::order of) {
@@ -78,61 +139,37 @@ transition start(const definition& of, std::string id, std::string data, std::st
   state.started = now;
   detail::engine_run run(of, std::move(state), now, random);
   run.note("started");
-  if (!run.park_if_lost()) run.go_forward();
+  if (!run.hold_if_lost()) run.go_forward();
   return run.finish();
 }
 
 transition advance(const definition& of, instance state, const event& what, timestamp now, double random) {
   if (is_final(state.phase)) return {std::move(state), {}, {}, false};
+  const bool is_other = state.version != of.version;
+  std::string why = is_other ? take_names_over(of, state, now) : std::string();
+  if (why.empty()) why = why_lost(of, state);
+  if (!why.empty()) return hold(std::move(state), what, std::move(why), now);
   detail::engine_run run(of, std::move(state), now, random);
-  if (!run.park_if_lost(&what)) std::visit([&](const auto& one) { run.on(one); }, what);
+  if (is_other) run.note(taken_over_by(of));
+  if (!run.hold_if_lost(&what)) std::visit([&](const auto& one) { run.on(one); }, what);
   return run.finish();
 }
 
-transition park(instance state, std::string why, timestamp now) {
-  if (is_final(state.phase) || state.phase == phase::parked) return {std::move(state), {}, {}, false};
-  state.parked_in = state.phase;
-  state.phase = phase::parked;
-  state.changed = now;
-  std::string happened = "parked: " + why;
-  state.why = std::move(why);
-  return {std::move(state), {}, std::move(happened), true};
+transition take_over(const definition& to, instance state, timestamp now) {
+  if (state.version == to.version || is_final(state.phase)) return {std::move(state), {}, {}, false};
+  const std::string why = take_names_over(to, state, now);
+  const definition none;
+  detail::engine_run run(none, std::move(state), now, 0);
+  why.empty() ? run.note(taken_over_by(to)) : run.hold(nullptr, why);
+  return run.finish();
 }
 
-void migrate(const definition& to, instance& state, timestamp now) {
-  if (state.version == to.version || is_final(state.phase)) return;
-  const auto names = to.migrations.find(state.version.number);
-  if (names == to.migrations.end()) return;
-  std::size_t begun = 0;  // how many steps of the definition are behind the saga
-  std::string lost;
-  for (step_state& at : state.steps) {
-    if (const auto renamed = names->second.find(at.name); renamed != names->second.end())
-      at.name = renamed->second;
-    if (to.script) continue;  // it is compared with the journal when it runs
-    const auto known = std::ranges::find(to.steps, at.name, &step::name);
-    if (known != to.steps.end()) {
-      begun = std::max(begun, static_cast<std::size_t>(known - to.steps.begin()) + 1);
-    } else if (at.progress != progress::skipped && at.progress != progress::failed &&
-               at.progress != progress::undone && at.progress != progress::kept) {
-      lost = at.name;
-    }
-  }
-  // What was added before the place where the saga is does not concern it.
-  for (std::size_t i = 0; i < begun; ++i) {
-    if (state.find(to.steps[i].name) != nullptr) continue;
-    step_state& at = state.steps.emplace_back();
-    at.name = to.steps[i].name;
-    at.progress = progress::skipped;
-    at.began = at.changed = now;
-    at.cause = "added by version " + std::to_string(to.version.number);
-  }
-  const std::uint32_t from = state.version.number;
-  state.version = to.version;
-  if (lost.empty() || state.phase == phase::parked) return;
-  state.parked_in = state.phase;
-  state.phase = phase::parked;
-  state.why = "version " + std::to_string(to.version.number) + " has no step '" + lost +
-              "', which has begun: map its name from version " + std::to_string(from);
+transition hold(instance state, const event& what, std::string why, timestamp now) {
+  if (is_final(state.phase)) return {std::move(state), {}, {}, false};
+  const definition none;
+  detail::engine_run run(none, std::move(state), now, 0);
+  run.hold(&what, why);
+  return run.finish();
 }
 
 transition perform_locals(const definition& of, transition made, timestamp now, double random,

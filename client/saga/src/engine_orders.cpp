@@ -91,6 +91,15 @@ void engine_run::order_compensate() {
   start_compensation("ordered");
 }
 
+void engine_run::hold(const event* what, const std::string& why) {
+  const auto* order = what == nullptr ? nullptr : std::get_if<ordered>(what);
+  if (order != nullptr && order->what == ordered::order::abort) return order_abort();
+  const bool parked = state_.phase == phase::parked;
+  if (parked && order == nullptr) return;
+  note(why);
+  park(why, parked ? state_.parked_in : state_.phase);
+}
+
 void engine_run::order_abort() {
   for (step_state& at : state_.steps) disarm(at);
   note("ordered to abort");

@@ -15,9 +15,10 @@ class engine_run {
  public:
   engine_run(const definition& of, instance state, timestamp now, double random);
 
-  // Parks a saga whose coroutine does not fit its journal, whatever happens but for the order to abort it.
-  // True: it does not.
-  bool park_if_lost(const event* what = nullptr);
+  // Parks the saga with this reason, whatever happens but for the order to abort it.
+  void hold(const event* what, const std::string& why);
+  // Holds it if its coroutine does not fit its journal. True: it does not.
+  bool hold_if_lost(const event* what = nullptr);
   // Begins whatever may begin now; ends the saga when nothing is left.
   void go_forward();
   void on(const replied& what);

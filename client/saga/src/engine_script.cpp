@@ -29,12 +29,9 @@ void engine_run::end_forward() {
   start_compensation(unrolled_.failed);
 }
 
-bool engine_run::park_if_lost(const event* what) {
+bool engine_run::hold_if_lost(const event* what) {
   if (unrolled_.mismatch.empty()) return false;
-  const auto* order = what == nullptr ? nullptr : std::get_if<ordered>(what);
-  if (order != nullptr && order->what == ordered::order::abort) return false;
-  const bool parked = state_.phase == phase::parked;
-  if (!parked || order != nullptr) park(unrolled_.mismatch, parked ? state_.parked_in : state_.phase);
+  hold(what, unrolled_.mismatch);
   return true;
 }
 

@@ -185,23 +185,15 @@ orchestrator::core::decided orchestrator::core::decide(const delivery& input, co
   }
   const event what = event_in(input, kind);
   if (from.version == 0 || is_final(from.state.phase)) return {{from.state, {}, {}, false}, nullptr};
-  instance state = from.state;
+  const instance& state = from.state;
   const auto of = known.for_instance(state.definition, state.version);
   if (!of) {
     std::string why = "saga '" + state.definition + "' version " + std::to_string(state.version.number) +
                       " is not registered with its orchestrator";
     if (input.attempt() <= options.unknown_version_attempts) throw later(why);
-    return {park(std::move(state), std::move(why), at), nullptr};
+    return {hold(state, what, std::move(why), at), nullptr};
   }
-  migrate(*of, state, at);
-  const bool taken_over = state.version != from.state.version;
-  transition made = advance(*of, std::move(state), what, at, random());
-  if (taken_over) {
-    const std::string by = "taken over by version " + std::to_string(of->version.number);
-    made.happened = made.changed ? by + "; " + made.happened : by;
-    made.changed = true;
-  }
-  return {std::move(made), of};
+  return {advance(*of, state, what, at, random()), of};
 }
 
 asio::awaitable<void> orchestrator::core::run_locals(const delivery& input, decided& next, timestamp at,

@@ -70,7 +70,7 @@ scenario& scenario::pass(milliseconds time) {
 scenario& scenario::upgrade(definition to) {
   to.check();
   of_ = std::move(to);
-  migrate(of_, state_, now_);
+  take(take_over(of_, std::move(state_), now_));
   return *this;
 }
 

@@ -56,6 +56,38 @@ TEST_CASE("a step that has begun and has no name in the new version parks the in
   play.start(order{.total = 50}).upgrade(version_three({}));
   play.expect(phase::parked);
   CHECK(play.state().why.find("'credit'") != std::string::npos);
+  CHECK(play.state().version == version{2});
+}
+
+TEST_CASE("an instance that a version cannot take over waits for one that can, whatever is ordered") {
+  scenario play(order_steps().build(), "o-1");
+  play.start(order{.total = 50}).upgrade(version_three({}));
+  play.happen(replied{.command = "o-1/credit"}).pass(1h);
+  for (const ordered::order one : {ordered::order::retry, ordered::order::skip, ordered::order::compensate}) {
+    play.order(one).expect(phase::parked);
+    CHECK(play.state().why.find("map its name") != std::string::npos);
+  }
+  SUBCASE("the reply that came meanwhile is asked for again") {
+    play.upgrade(version_three({{"credit", "reserve"}})).order(ordered::order::retry);
+    CHECK(play.expect_command("reserve").id == "o-1/credit");
+    play.reply("reserve").reply("ship").expect(phase::completed);
+  }
+  SUBCASE("or it is aborted") {
+    play.order(ordered::order::abort).expect(phase::aborted);
+  }
+}
+
+TEST_CASE("a definition that has lost a step under its old version holds who waits for it") {
+  scenario play(order_steps().build(), "o-1");
+  play.start(order{.total = 50});
+  definition changed = order_steps().build();
+  for (step& at : changed.steps)
+    if (at.name == "credit") at.name = "reserve";
+  play.upgrade(changed).happen(replied{.command = "o-1/credit"}).expect(phase::parked);
+  CHECK(play.state().why.find("'credit'") != std::string::npos);
+  play.order(ordered::order::retry).expect(phase::parked);
+  play.upgrade(order_steps().build()).order(ordered::order::retry);
+  play.reply("credit").reply("ship").expect(phase::completed);
 }
 
 TEST_CASE("the registry finds who runs an instance") {

@@ -89,7 +89,7 @@ TEST_CASE_FIXTURE(orders_fixture, "abort ends a saga as it is") {
 TEST_CASE_FIXTURE(orders_fixture,
                   "a saga that nobody knew how to go on with resumes with what was on its way") {
   play.start(order{.total = 50});
-  transition parked = park(play.state(), "no definition", timestamp{});
+  transition parked = hold(play.state(), alarm_rang{}, "no definition", timestamp{});
   CHECK(parked.changed);
   CHECK(parked.next.phase == phase::parked);
   const definition of = order_steps().build();
@@ -97,6 +97,20 @@ TEST_CASE_FIXTURE(orders_fixture,
   CHECK(resumed.next.phase == phase::running);
   REQUIRE(resumed.effects.size() == 2);
   CHECK(std::get<send_command>(resumed.effects[0]).id == "o-1/credit");
+}
+
+TEST_CASE_FIXTURE(orders_fixture,
+                  "a saga that nobody knows how to go on with can be aborted, and nothing else") {
+  play.start(order{.total = 50});
+  const transition parked = hold(play.state(), alarm_rang{}, "no definition", timestamp{});
+  CHECK_FALSE(hold(parked.next, alarm_rang{}, "no definition", timestamp{}).changed);
+  for (const order_of one : {order_of::retry, order_of::skip, order_of::compensate}) {
+    const transition ordered_in_vain = hold(parked.next, ordered{one}, "still none", timestamp{});
+    CHECK(ordered_in_vain.changed);  // whoever has ordered it is told
+    CHECK(ordered_in_vain.next.phase == phase::parked);
+    CHECK(ordered_in_vain.next.why == "still none");
+  }
+  CHECK(hold(parked.next, ordered{order_of::abort}, "", timestamp{}).next.phase == phase::aborted);
 }
 
 }  // namespace skald::sagas::test

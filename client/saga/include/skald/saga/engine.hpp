@@ -100,14 +100,18 @@ struct transition {
 // `random` is from [0, 1).
 transition start(const definition& of, std::string id, std::string data, std::string correlation,
                  timestamp now, double random);
+// An instance of another version is taken over first. One with a step on its way that the definition does
+// not have is held.
 transition advance(const definition& of, instance state, const event& what, timestamp now, double random);
 
-// Takes an instance of an older version over, in place; nothing to do for one of this version. What cannot be
-// mapped parks it.
-void migrate(const definition& to, instance& state, timestamp now);
+// Takes an instance of another version over, by the names that `to` maps; nothing to do for one of this
+// version. One that has begun a step which has no name there stays of its version, and is held.
+transition take_over(const definition& to, instance state, timestamp now);
 
-// An instance that nobody here knows how to go on with.
-transition park(instance state, std::string why, timestamp now);
+// What an event makes of an instance that nobody here knows how to go on with: it is parked, and of orders
+// only that to abort is carried out. Replies and timers that come meanwhile are dropped: whoever knows sends
+// commands without an outcome again.
+transition hold(instance state, const event& what, std::string why, timestamp now);
 
 // Runs the local actions of a transition, and of those that follow from them, until none is left: gives the
 // whole as one transition without run_local. Records that the actions append are added to `records`.
