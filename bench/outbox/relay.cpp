@@ -33,8 +33,11 @@ class timed_store final : public skald::outbox::store {
   void undo_part() override { of_.undo_part(); }
   void add(const skald::outbox::new_row& what) override { of_.add(what); }
   bool receive(std::string_view consumer, std::string_view id) override { return of_.receive(consumer, id); }
-  bool has_received(std::string_view consumer, std::string_view id) override {
-    return of_.has_received(consumer, id);
+  void keep_answer(std::string_view consumer, std::string_view id, std::string_view answer) override {
+    of_.keep_answer(consumer, id, answer);
+  }
+  std::optional<std::string> kept_answer(std::string_view consumer, std::string_view id) override {
+    return of_.kept_answer(consumer, id);
   }
   std::vector<skald::outbox::row> unsent(std::uint32_t rows, std::uint64_t bytes) override {
     const auto begin = clock_type::now();

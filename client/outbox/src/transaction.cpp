@@ -57,8 +57,13 @@ bool transaction::receive(std::string_view consumer, const record& received) {
   return receive(consumer, tracing::message_id_of(received));
 }
 
-bool transaction::has_received(std::string_view consumer, std::string_view message_id) {
-  return store_.has_received(consumer, message_id);
+void transaction::keep_answer(std::string_view consumer, std::string_view message_id,
+                              std::string_view answer) {
+  store_.keep_answer(consumer, message_id, answer);
+}
+
+std::optional<std::string> transaction::kept_answer(std::string_view consumer, std::string_view message_id) {
+  return store_.kept_answer(consumer, message_id);
 }
 
 void transaction::publish(std::string_view topic, const message& what, std::string_view id) {

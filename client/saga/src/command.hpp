@@ -1,6 +1,7 @@
 // What a participant is asked to do, and how its answer travels.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,11 @@ struct command {
     if (type.empty() || id.empty() || reply_to.empty())
       throw error(errc::invalid_request, "it is no command of a saga");
   }
+  // Where the answer to a command is kept. Its id is its orchestrator's, of which there may be others.
+  std::string inbox_key(std::string_view command_id) const {
+    return std::string(reply_to) + '/' + std::string(command_id);
+  }
+
   std::string_view saga;
   std::string_view type;
   std::string_view id;
@@ -32,6 +38,14 @@ struct command {
   std::string_view compensates;  // the id of a command; empty: it undoes none
   std::string_view body;
 };
+
+// The answer to a command that was undone before it came.
+inline answer refusal() {
+  return {.is_failed = true, .type = "undone-before-it-came"};
+}
+inline bool is_refusal(const answer& with) {
+  return with.is_failed && with.type == refusal().type;
+}
 
 // The headers of an answer, in the inbox and on its way.
 inline std::vector<header> headers_of(const command& to, const answer& with) {

@@ -15,9 +15,6 @@ using detail::command;
 
 namespace {
 
-// What an inbox has under the id of a command that was undone before it came.
-constexpr std::string_view refused_type = "undone-before-it-came";
-
 answer answer_in(const record& stored) {
   return {find_header(stored, headers::failed).has_value(),
           std::string(find_header(stored, headers::reply).value_or("")),
@@ -39,7 +36,7 @@ struct participant::core : std::enable_shared_from_this<participant::core> {
   // The commit that answers it: from the inbox, or by its handler.
   asio::awaitable<commit> work(const delivery& input, const command& what);
   void add_answer(commit& effect, const command& to, const answer& with) const;
-  void add_inbox(commit& effect, const delivery& input, const command& to, std::string_view id,
+  void add_inbox(commit& effect, const delivery& input, const command& to, std::string_view key,
                  const answer& with) const;
 
   client& broker;
@@ -74,26 +71,23 @@ asio::awaitable<bool> participant::core::try_once(const delivery& input) {
 }
 
 asio::awaitable<commit> participant::core::work(const delivery& input, const command& what) {
-  const std::string id(what.id);
+  const std::string key = what.inbox_key(what.id);
   commit effect;
   effect.trace(what.cause);
-  const auto known = co_await detail::read_newest(broker, inbox, id, input.partition());
+  const auto known = co_await detail::read_newest(broker, inbox, key, input.partition());
   if (known) {
     const answer stored = answer_in(known->newest);
-    ++(stored.type == refused_type ? counts.refused : counts.repeated);
+    ++(detail::is_refusal(stored) ? counts.refused : counts.repeated);
     add_answer(effect, what, stored);
     co_return effect;
   }
   answer with;
   bool happened = true;
   if (!what.compensates.empty()) {
-    const std::string undone(what.compensates);
+    const std::string undone = what.inbox_key(what.compensates);
     const auto action = co_await detail::read_newest(broker, inbox, undone, input.partition());
     happened = action && !answer_in(action->newest).is_failed;
-    if (!action) {
-      const answer refusal{true, std::string(refused_type), {}};
-      add_inbox(effect, input, what, undone, refusal);
-    }
+    if (!action) add_inbox(effect, input, what, undone, detail::refusal());
   }
   if (happened) {
     const auto found = handlers.find(what.type);
@@ -107,7 +101,7 @@ asio::awaitable<commit> participant::core::work(const delivery& input, const com
   } else {
     ++counts.empty;
   }
-  add_inbox(effect, input, what, id, with);
+  add_inbox(effect, input, what, key, with);
   add_answer(effect, what, with);
   co_return effect;
 }
@@ -118,9 +112,9 @@ void participant::core::add_answer(commit& effect, const command& to, const answ
 }
 
 void participant::core::add_inbox(commit& effect, const delivery& input, const command& to,
-                                  std::string_view id, const answer& with) const {
+                                  std::string_view key, const answer& with) const {
   const std::vector<header> fields = headers_of(to, with);
-  effect.append(inbox, {.key = id, .value = with.body, .headers = fields, .partition = input.partition()})
+  effect.append(inbox, {.key = key, .value = with.body, .headers = fields, .partition = input.partition()})
       .expect_version(0);
 }
 

@@ -20,7 +20,7 @@
 #include <thread>
 
 #include "tests/system/choreography/order_events.hpp"
-#include "tests/system/choreography/store_decorator.hpp"
+#include "tests/system/outbox/store_decorator.hpp"
 
 namespace {
 

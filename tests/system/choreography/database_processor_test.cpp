@@ -8,8 +8,8 @@
 #include <stdexcept>
 
 #include "tests/system/choreography/choreography_scene.hpp"
-#include "tests/system/choreography/store_decorator.hpp"
 #include "tests/system/outbox/databases.hpp"
+#include "tests/system/outbox/store_decorator.hpp"
 
 namespace skald::tests {
 

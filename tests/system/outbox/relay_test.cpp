@@ -6,6 +6,7 @@
 
 #include "tests/system/outbox/databases.hpp"
 #include "tests/system/outbox/memory_topics.hpp"
+#include "tests/system/outbox/store_decorator.hpp"
 
 namespace skald::tests {
 
@@ -28,46 +29,13 @@ struct step_counter {
 };
 
 // A store whose every call is a step, before it and after it.
-class stepping_store final : public outbox::store {
+class stepping_store final : public store_decorator {
  public:
-  stepping_store(outbox::store& of, step_counter& counter) : of_(of), counter_(counter) {}
-  void create_tables() override { of_.create_tables(); }
-  void begin() override { of_.begin(); }
-  void commit() override { of_.commit(); }
-  void rollback() noexcept override { of_.rollback(); }
-  void begin_part() override { of_.begin_part(); }
-  void keep_part() override { of_.keep_part(); }
-  void undo_part() override { of_.undo_part(); }
-  void add(const outbox::new_row& what) override { of_.add(what); }
-  bool receive(std::string_view consumer, std::string_view id) override { return of_.receive(consumer, id); }
-  bool has_received(std::string_view consumer, std::string_view id) override {
-    return of_.has_received(consumer, id);
-  }
-  std::vector<outbox::row> unsent(std::uint32_t rows, std::uint64_t bytes) override {
-    counter_.step();
-    auto result = of_.unsent(rows, bytes);
-    counter_.step();
-    return result;
-  }
-  void remove(std::span<const std::int64_t> positions) override {
-    counter_.step();
-    of_.remove(positions);
-    counter_.step();
-  }
-  void park(std::int64_t position, std::string_view reason) override {
-    counter_.step();
-    of_.park(position, reason);
-    counter_.step();
-  }
-  std::vector<outbox::parked_row> parked(std::uint32_t rows) override { return of_.parked(rows); }
-  std::uint64_t retry_parked() override { return of_.retry_parked(); }
-  std::uint64_t clean_inbox(std::chrono::seconds age, std::uint32_t rows) override {
-    return of_.clean_inbox(age, rows);
-  }
-  outbox::outbox_statistics statistics() override { return of_.statistics(); }
+  stepping_store(outbox::store& of, step_counter& counter) : store_decorator(of), counter_(counter) {}
 
  private:
-  outbox::store& of_;
+  void before(step) override { counter_.step(); }
+  void after(step) override { counter_.step(); }
   step_counter& counter_;
 };
 

@@ -135,6 +135,25 @@ TEST_SUITE("outbox store") {
     CHECK(publish("2") > first);
   }
 
+  TEST_CASE_TEMPLATE("an answer is kept with its message, any bytes of it", Database, sqlite_database,
+                     postgresql_database) {
+    store_scene<Database> s;
+    const std::string bytes("\0\xff'\n", 4);
+    {
+      transaction change(*s.store);
+      for (const char* id : {"m1", "m2", "m3"}) CHECK(change.receive("c", id));
+      change.keep_answer("c", "m1", bytes);
+      change.keep_answer("c", "m2", "");
+      CHECK(change.kept_answer("c", "m1") == bytes);
+      change.commit();
+    }
+    transaction later(*s.store);
+    CHECK(later.kept_answer("c", "m1") == bytes);
+    CHECK(later.kept_answer("c", "m2") == "");
+    CHECK(later.kept_answer("c", "m3") == std::nullopt);
+    CHECK(later.kept_answer("another", "m1") == std::nullopt);
+  }
+
   TEST_CASE_TEMPLATE("the inbox forgets what is old", Database, sqlite_database, postgresql_database) {
     store_scene<Database> s;
     {

@@ -89,10 +89,11 @@ class participant_scene : public saga_scene {
   void start() {
     customers = std::make_unique<customers_with_a_database>(directory.path() / "customers.db", address);
   }
-  void send(const char* type, const char* id, int number, const char* undoes = nullptr) {
+  void send(const char* type, const char* id, int number, const char* undoes = nullptr,
+            const char* reply_to = "answers") {
     std::vector<header> with{{sagas::headers::command, type},
                              {sagas::headers::command_id, id},
-                             {sagas::headers::reply_to, "answers"}};
+                             {sagas::headers::reply_to, reply_to}};
     if (undoes != nullptr) with.push_back({sagas::headers::compensates, undoes});
     const std::string value = std::to_string(number);
     broker.publish("customers.commands", {.key = "s", .value = value, .headers = with});
@@ -102,6 +103,12 @@ class participant_scene : public saga_scene {
     std::vector<bool> all;
     for (const record& one : broker.fetch("answers", partition_id(0), offset(0)))
       all.push_back(sagas::find_header(one, sagas::headers::failed).has_value());
+    return all;
+  }
+  std::vector<std::string> types() {
+    std::vector<std::string> all;
+    for (const record& one : broker.fetch("answers", partition_id(0), offset(0)))
+      all.emplace_back(sagas::find_header(one, sagas::headers::reply).value_or(""));
     return all;
   }
   // So many answers, and all commands done.
@@ -124,10 +131,12 @@ class participant_scene : public saga_scene {
 }  // namespace
 
 TEST_CASE_FIXTURE(participant_scene,
-                  "a command that comes twice changes the database once, and is answered once") {
+                  "a command that comes again changes the database once, and gets the same answer") {
   for (int times = 0; times < 3; ++times) send("reserve-credit", "s/credit", 1);
-  CHECK(answered(1));
-  CHECK(failures() == std::vector<bool>{false});
+  for (int times = 0; times < 2; ++times) send("reserve-credit", "s/no-credit", 5);
+  CHECK(answered(5));
+  CHECK(failures() == std::vector<bool>{false, false, false, true, true});
+  CHECK(types() == std::vector<std::string>{"", "", "", "refused", "refused"});
   CHECK(customers->reservations() == 1);
   CHECK(becomes([&] { return records("ledger") == 1; }));
   // The database remembers, not the process.
@@ -135,15 +144,26 @@ TEST_CASE_FIXTURE(participant_scene,
   start();
   send("reserve-credit", "s/credit", 1);
   send("reserve-credit", "s/other", 2);
-  CHECK(answered(2));
+  CHECK(answered(7));
   CHECK(customers->reservations() == 2);
 }
 
-TEST_CASE_FIXTURE(participant_scene, "an action that comes after its compensation is passed over") {
+TEST_CASE_FIXTURE(participant_scene, "a command of another orchestrator is another, also under the same id") {
+  broker.create_topic("other-answers");
+  send("reserve-credit", "s/credit", 1);
+  send("reserve-credit", "s/credit", 1, nullptr, "other-answers");
+  CHECK(answered(1));
+  CHECK(becomes([&] { return records("other-answers") == 1; }));
+  CHECK(customers->reservations() == 2);
+}
+
+TEST_CASE_FIXTURE(participant_scene, "an action that comes after its compensation is refused") {
   send("release-credit", "s/credit/undo", 1, "s/credit");
   send("reserve-credit", "s/credit", 1);
   send("release-credit", "s/credit/undo", 1, "s/credit");
-  CHECK(answered(1));
+  send("release-credit", "s/credit/undo#2", 1, "s/credit");
+  CHECK(answered(4));
+  CHECK(failures() == std::vector<bool>{false, true, false, false});
   CHECK(customers->releases == 0);
   CHECK(customers->reservations() == 0);
 }

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS skald_inbox (
   consumer    text NOT NULL,
   id          text NOT NULL,
   received_at timestamptz NOT NULL DEFAULT now(),
+  answer      bytea,
   PRIMARY KEY (consumer, id)
 );
 CREATE INDEX IF NOT EXISTS skald_inbox_age ON skald_inbox (received_at);
@@ -165,12 +166,23 @@ bool postgresql_store::receive(std::string_view consumer, std::string_view messa
              .changed() == 1;
 }
 
-bool postgresql_store::has_received(std::string_view consumer, std::string_view message_id) {
-  return query(impl_->connection, "SELECT 1 FROM skald_inbox WHERE consumer = $1 AND id = $2")
-             .text(consumer)
-             .text(message_id)
-             .run()
-             .rows() == 1;
+void postgresql_store::keep_answer(std::string_view consumer, std::string_view message_id,
+                                   std::string_view answer) {
+  query(impl_->connection, "UPDATE skald_inbox SET answer = $3 WHERE consumer = $1 AND id = $2")
+      .text(consumer)
+      .text(message_id)
+      .blob(answer)
+      .run();
+}
+
+std::optional<std::string> postgresql_store::kept_answer(std::string_view consumer,
+                                                         std::string_view message_id) {
+  const detail::query_result found =
+      query(impl_->connection, "SELECT answer FROM skald_inbox WHERE consumer = $1 AND id = $2")
+          .text(consumer)
+          .text(message_id)
+          .run();
+  return found.rows() == 1 ? found.optional_bytes(0, 0) : std::nullopt;
 }
 
 std::vector<row> postgresql_store::unsent(std::uint32_t rows_max, std::uint64_t bytes_max) {

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS skald_inbox (
   consumer    TEXT NOT NULL,
   id          TEXT NOT NULL,
   received_ms INTEGER NOT NULL,
+  answer      BLOB,
   PRIMARY KEY (consumer, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS skald_inbox_age ON skald_inbox (received_ms);
@@ -96,7 +97,8 @@ struct sqlite_store::impl {
   sqlite3* connection;
   bool owned;
   sqlite_statement begin, commit, begin_part, keep_part, undo_part;
-  sqlite_statement add, receive, has_received, unsent, remove, park, parked, retry, clean, statistics;
+  sqlite_statement add, receive, keep_answer, kept_answer, unsent, remove, park, parked, retry, clean,
+      statistics;
 };
 
 sqlite_store::sqlite_store(sqlite3* connection) : impl_(std::make_unique<impl>(connection, false)) {}
@@ -177,13 +179,23 @@ bool sqlite_store::receive(std::string_view consumer, std::string_view message_i
   return sqlite3_changes(impl_->connection) == 1;
 }
 
-bool sqlite_store::has_received(std::string_view consumer, std::string_view message_id) {
-  auto& select =
-      impl_->has_received.on(impl_->connection, "SELECT 1 FROM skald_inbox WHERE consumer = ?1 AND id = ?2")
-          .bind_text(1, consumer)
-          .bind_text(2, message_id);
-  const bool found = select.step();
-  select.reset();
+void sqlite_store::keep_answer(std::string_view consumer, std::string_view message_id,
+                               std::string_view answer) {
+  impl_->keep_answer
+      .on(impl_->connection, "UPDATE skald_inbox SET answer = ?3 WHERE consumer = ?1 AND id = ?2")
+      .bind_text(1, consumer)
+      .bind_text(2, message_id)
+      .bind_blob(3, answer)
+      .run();
+}
+
+std::optional<std::string> sqlite_store::kept_answer(std::string_view consumer, std::string_view message_id) {
+  auto& select = impl_->kept_answer
+                     .on(impl_->connection, "SELECT answer FROM skald_inbox WHERE consumer = ?1 AND id = ?2")
+                     .bind_text(1, consumer)
+                     .bind_text(2, message_id);
+  std::optional<std::string> found;
+  while (select.step()) found = select.optional_bytes(0);
   return found;
 }
 

@@ -1,9 +1,11 @@
 #include "skald/saga/outbox_participant.hpp"
 
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
+#include <skald/outbox/headers.hpp>
 #include <skald/saga/messages.hpp>
 #include "client/saga/src/command.hpp"
 #include "client/saga/src/work_loop.hpp"
@@ -13,28 +15,46 @@ namespace skald::sagas {
 namespace asio = boost::asio;
 using detail::command;
 
+namespace {
+
+// An answer in the inbox: a header of its type and body, and another one if it is an error.
+std::string encode(const answer& with) {
+  std::vector<header> fields{{with.type, with.body}};
+  if (with.is_failed) fields.push_back({headers::failed, std::nullopt});
+  return outbox::encode_headers(fields);
+}
+
+answer decode(std::string_view kept) {
+  const std::vector<header> fields = outbox::decode_headers(kept);
+  return {.is_failed = fields.size() > 1,
+          .type = std::string(fields.at(0).key),
+          .body = std::string(fields.at(0).value.value_or(""))};
+}
+
+}  // namespace
+
 struct outbox_participant::core : std::enable_shared_from_this<outbox_participant::core> {
   core(client& to, std::string_view of, outbox::group_committer& in, std::uint32_t concurrency)
       : broker(to),
         name(of),
         consumer(commands_topic(of)),
-        failed_consumer(consumer + "/failed"),
         database(in),
         loop(std::make_shared<detail::work_loop>(to, consumer, std::string(participant_queue), concurrency)) {
   }
 
-  enum class outcome : std::uint8_t { handled, repeated, empty };
+  enum class outcome : std::uint8_t { handled, repeated, refused, empty };
   asio::awaitable<void> handle(const delivery& input);
   asio::awaitable<bool> try_once(const delivery& input);
   // Within a local transaction.
   outcome work(const command& what, outbox::transaction& change) const;
   bool is_nothing_to_undo(const command& what, outbox::transaction& change) const;
   answer call_handler(const command& what, outbox::transaction& change) const;
+  answer answer_kept(const std::string& key, outbox::transaction& change) const;
+  static void send(const command& to, const answer& with, outbox::transaction& change);
 
   client& broker;
   std::string name;
-  std::string consumer;         // in the inbox: of all commands
-  std::string failed_consumer;  // of those that were answered with an error
+  std::string consumer;  // in the inbox
   outbox::group_committer& database;
   std::shared_ptr<detail::work_loop> loop;
   std::map<std::string, handler, std::less<>> handlers;
@@ -59,6 +79,9 @@ asio::awaitable<bool> outbox_participant::core::try_once(const delivery& input) 
     case outcome::repeated:
       ++counts.repeated;
       break;
+    case outcome::refused:
+      ++counts.refused;
+      break;
     case outcome::empty:
       ++counts.empty;
       break;
@@ -69,29 +92,41 @@ asio::awaitable<bool> outbox_participant::core::try_once(const delivery& input) 
 
 outbox_participant::core::outcome outbox_participant::core::work(const command& what,
                                                                  outbox::transaction& change) const {
-  if (!change.receive(consumer, what.id)) return outcome::repeated;
   change.trace(what.cause);
+  const std::string key = what.inbox_key(what.id);
+  if (!change.receive(consumer, key)) {
+    const answer before = answer_kept(key, change);
+    send(what, before, change);
+    return detail::is_refusal(before) ? outcome::refused : outcome::repeated;
+  }
   const bool empty = is_nothing_to_undo(what, change);
   const answer with = empty ? answer::done() : call_handler(what, change);
-  const std::vector<header> fields = detail::headers_of(what, with);
-  change.publish(what.reply_to, {.key = what.saga, .value = with.body, .headers = fields});
+  change.keep_answer(consumer, key, encode(with));
+  send(what, with, change);
   return empty ? outcome::empty : outcome::handled;
 }
 
 bool outbox_participant::core::is_nothing_to_undo(const command& what, outbox::transaction& change) const {
   if (what.compensates.empty()) return false;
-  // Noted here as received, the action is passed over should it come later.
-  if (change.receive(consumer, what.compensates)) return true;
-  return change.has_received(failed_consumer, what.compensates);
+  const std::string action = what.inbox_key(what.compensates);
+  // Noted here as received and not answered, the action is refused should it come later.
+  return change.receive(consumer, action) || answer_kept(action, change).is_failed;
+}
+
+answer outbox_participant::core::answer_kept(const std::string& key, outbox::transaction& change) const {
+  const std::optional<std::string> kept = change.kept_answer(consumer, key);
+  return kept ? decode(*kept) : detail::refusal();
 }
 
 answer outbox_participant::core::call_handler(const command& what, outbox::transaction& change) const {
   const auto found = handlers.find(what.type);
   if (found == handlers.end()) throw std::runtime_error("no handler for '" + std::string(what.type) + "'");
-  answer with = found->second(what.body, change);
-  // The id is new to this consumer, as it was to the other.
-  if (with.is_failed) static_cast<void>(change.receive(failed_consumer, what.id));
-  return with;
+  return found->second(what.body, change);
+}
+
+void outbox_participant::core::send(const command& to, const answer& with, outbox::transaction& change) {
+  const std::vector<header> fields = detail::headers_of(to, with);
+  change.publish(to.reply_to, {.key = to.saga, .value = with.body, .headers = fields});
 }
 
 // ---- the handle ------------------------------------------------------------------------------------------

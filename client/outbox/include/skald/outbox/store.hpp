@@ -78,8 +78,11 @@ class store {
   virtual void add(const new_row& what) = 0;
   // Notes that the consumer handles this message. False: it is noted already.
   virtual bool receive(std::string_view consumer, std::string_view message_id) = 0;
-  // Whether that is noted.
-  virtual bool has_received(std::string_view consumer, std::string_view message_id) = 0;
+  // Keeps what was answered to a message that is noted, for when it comes again.
+  virtual void keep_answer(std::string_view consumer, std::string_view message_id,
+                           std::string_view answer) = 0;
+  // nullopt: none is kept.
+  virtual std::optional<std::string> kept_answer(std::string_view consumer, std::string_view message_id) = 0;
 
   // ---- the relay's; each is a transaction of its own ----
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,8 +43,10 @@ class transaction {
   [[nodiscard]] bool receive(std::string_view consumer, std::string_view message_id);
   // By its tracing::message_id_of(). What is published from here on says that this record is its cause.
   [[nodiscard]] bool receive(std::string_view consumer, const record& received);
-  // Whether it has, in an earlier transaction or in this one; notes nothing.
-  bool has_received(std::string_view consumer, std::string_view message_id);
+  // Keeps what is answered to a message that was received here, and gives it when that comes again; nullopt:
+  // nothing was kept.
+  void keep_answer(std::string_view consumer, std::string_view message_id, std::string_view answer);
+  std::optional<std::string> kept_answer(std::string_view consumer, std::string_view message_id);
 
   // Puts a record into the outbox. Of one key, records are published in the order in which their transactions
   // committed, and within one in the order of these calls. The time of the record is now, unless it says

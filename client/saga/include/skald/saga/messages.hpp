@@ -17,7 +17,7 @@
 // A participant NAME has the topic NAME.commands, with the queue `participant`: the key is the saga's id, the
 // value the command, and the headers are skald-command (its name), skald-command-id, skald-reply-to (a
 // topic), and, of the compensation of a command, skald-compensates (the id of that command). Its inbox
-// NAME.inbox, with an index of keys, has the answer to each command under its id.
+// NAME.inbox, with an index of keys, has the answer to each command under REPLY-TO/ID.
 //
 // correlation-id and causation-id go with every record (see tracing.hpp): what the saga belongs to, by
 // default its own id, and the record that caused this one. A command's message-id is its id. All topics of

@@ -38,7 +38,8 @@ class postgresql_store final : public store {
   void undo_part() override;
   void add(const new_row& what) override;
   bool receive(std::string_view consumer, std::string_view message_id) override;
-  bool has_received(std::string_view consumer, std::string_view message_id) override;
+  void keep_answer(std::string_view consumer, std::string_view message_id, std::string_view answer) override;
+  std::optional<std::string> kept_answer(std::string_view consumer, std::string_view message_id) override;
   std::vector<row> unsent(std::uint32_t rows_max, std::uint64_t bytes_max) override;
   void remove(std::span<const std::int64_t> positions) override;
   void park(std::int64_t position, std::string_view reason) override;

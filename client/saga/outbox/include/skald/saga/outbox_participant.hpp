@@ -10,15 +10,15 @@
 //   co_await customers.create();
 //   co_await customers.run();  // until close()
 //
-// Each command is handled once: one local transaction notes it in the inbox, does what the handler does, and
-// puts the answer into the outbox. The broker is told that the command is done only then; one that comes
-// again is in the inbox, and its answer is on its way or was sent. Commands that come together share a
-// commit. The service's relay has to run, or nobody gets an answer.
+// Each command is handled once: one local transaction notes it and its answer in the inbox, does what the
+// handler does, and puts the answer into the outbox. The broker is told that the command is done only then; a
+// command that comes again gets the same answer. Commands that come together share a commit. The service's
+// relay has to run, or nobody gets an answer.
 //
 // A compensation whose command has not happened is not handed to its handler: it is answered, and that
-// command is passed over should it come later. What a handler has written stays when it answers with an
-// error; one that throws is undone, and tried again later, as the queue says. A handler may be called again
-// after the commit it was part of has failed.
+// command is refused should it come later. What a handler has written stays when it answers with an error;
+// one that throws is undone, and tried again later, as the queue says. A handler may be called again after
+// the commit it was part of has failed.
 //
 // The inbox has to remember a command for as long as it may come again: see relay_options::inbox_kept.
 //

@@ -1,5 +1,5 @@
 // A store that passes everything on to another, and has something happen before and after each step of a
-// local transaction.
+// local transaction, and of a relay.
 #pragma once
 
 #include <skald/outbox/store.hpp>
@@ -9,7 +9,18 @@ namespace skald::tests {
 
 class store_decorator : public outbox::store {
  public:
-  enum class step : std::uint8_t { begin, begin_part, receive, add, keep_part, commit };
+  enum class step : std::uint8_t {
+    begin,
+    begin_part,
+    receive,
+    keep_answer,
+    add,
+    keep_part,
+    commit,
+    unsent,
+    remove,
+    park
+  };
 
   explicit store_decorator(outbox::store& of) : of_(of) {}
 
@@ -47,14 +58,30 @@ class store_decorator : public outbox::store {
     after(step::receive);
     return is_new;
   }
-  bool has_received(std::string_view consumer, std::string_view message_id) override {
-    return of_.has_received(consumer, message_id);
+  void keep_answer(std::string_view consumer, std::string_view message_id, std::string_view answer) override {
+    before(step::keep_answer);
+    of_.keep_answer(consumer, message_id, answer);
+    after(step::keep_answer);
+  }
+  std::optional<std::string> kept_answer(std::string_view consumer, std::string_view message_id) override {
+    return of_.kept_answer(consumer, message_id);
   }
   std::vector<outbox::row> unsent(std::uint32_t rows_max, std::uint64_t bytes_max) override {
-    return of_.unsent(rows_max, bytes_max);
+    before(step::unsent);
+    std::vector<outbox::row> rows = of_.unsent(rows_max, bytes_max);
+    after(step::unsent);
+    return rows;
   }
-  void remove(std::span<const std::int64_t> positions) override { of_.remove(positions); }
-  void park(std::int64_t position, std::string_view reason) override { of_.park(position, reason); }
+  void remove(std::span<const std::int64_t> positions) override {
+    before(step::remove);
+    of_.remove(positions);
+    after(step::remove);
+  }
+  void park(std::int64_t position, std::string_view reason) override {
+    before(step::park);
+    of_.park(position, reason);
+    after(step::park);
+  }
   std::vector<outbox::parked_row> parked(std::uint32_t rows_max) override { return of_.parked(rows_max); }
   std::uint64_t retry_parked() override { return of_.retry_parked(); }
   std::uint64_t clean_inbox(std::chrono::seconds older_than, std::uint32_t rows_max) override {
