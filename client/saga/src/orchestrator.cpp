@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <random>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -27,6 +28,22 @@ tracing::lineage cause_of(const transition& made, const record& input) {
   return {.correlation_id = made.next.correlation, .causation_id = tracing::message_id_of(input)};
 }
 
+[[noreturn]] void refuse_input() {
+  throw error(errc::invalid_request, "it is no input of a saga");
+}
+
+std::uint64_t number_in(const std::string& digits) {
+  std::uint64_t number = 0;
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (failed != std::errc() || end != digits.data() + digits.size()) refuse_input();
+  return number;
+}
+
+bool has_local_steps(const transition& made) {
+  return std::ranges::any_of(made.effects,
+                             [](const effect& one) { return std::holds_alternative<run_local>(one); });
+}
+
 // What an input says. Throws what is no event.
 event event_in(const record& input, std::string_view kind) {
   const auto text = [&](std::string_view name) { return std::string(find_header(input, name).value_or("")); };
@@ -35,10 +52,10 @@ event event_in(const record& input, std::string_view kind) {
                    .failed = find_header(input, headers::failed).has_value(),
                    .type = text(headers::reply),
                    .body = std::string(input.value().value_or(""))};
-  if (kind == "timer") return alarm_rang{std::stoull(text(headers::timer))};
+  if (kind == "timer") return alarm_rang{number_in(text(headers::timer))};
   if (kind == "order")
     if (const auto order = parse_order(input.value().value_or(""))) return ordered{*order};
-  throw error(errc::invalid_request, "it is no input of a saga");
+  refuse_input();
 }
 
 }  // namespace
@@ -100,8 +117,8 @@ struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
 asio::awaitable<void> orchestrator::core::handle(const delivery& input) {
   const auto self = shared_from_this();
   const std::string id(input.key().value_or(""));
-  // A start that comes for the first time needs no look at what is stored: the version expected says whether
-  // that was right.
+  // A start that comes for the first time needs no look at what is stored, unless it does something at once
+  // that cannot be taken back: the version expected says whether that was right.
   bool is_new = input.attempt() == 1 && find_header(input, headers::kind) == "start";
   const detail::work_loop::attempt once = [this, &input, &id, &is_new] {
     return try_once(input, id, std::exchange(is_new, false));
@@ -117,10 +134,14 @@ asio::awaitable<bool> orchestrator::core::try_once(const delivery& input, const 
                                                    bool is_new) {
   check_saga_id(id);
   const bool cached = cache.contains(id);
+  const timestamp at = now();
   known_instance from;
   if (cached || !is_new) from = co_await load(id, input.partition());
-  const timestamp at = now();
   decided next = decide(input, from, id, at);
+  if (!cached && is_new && runs_locals && has_local_steps(next.made)) {
+    from = co_await load(id, input.partition());
+    next = decide(input, from, id, at);
+  }
   std::vector<outgoing> records;
   co_await run_locals(input, next, at, records);
   const transition& made = next.made;
@@ -198,8 +219,7 @@ orchestrator::core::decided orchestrator::core::decide(const delivery& input, co
 
 asio::awaitable<void> orchestrator::core::run_locals(const delivery& input, decided& next, timestamp at,
                                                      std::vector<outgoing>& records) {
-  const auto is_local = [](const sagas::effect& one) { return std::holds_alternative<run_local>(one); };
-  if (std::ranges::none_of(next.made.effects, is_local)) co_return;
+  if (!has_local_steps(next.made)) co_return;
   const double by_chance = random();
   const std::function<void()> work = [&] {
     next.made = perform_locals(*next.of, std::move(next.made), at, by_chance, records);
@@ -304,7 +324,9 @@ asio::awaitable<void> create_all(client& broker, std::string name, registry know
   const std::vector<std::string> participants = known.participants();
   co_await detail::create_topic(broker, sagas, topic_index::key, settings);
   co_await detail::create_topic(broker, inputs, topic_index::none, settings);
-  co_await detail::create_queue(broker, inputs, orchestrator_queue, settings);
+  saga_topics of_inputs = settings;
+  if (!of_inputs.max_attempts) of_inputs.max_attempts = std::numeric_limits<std::uint32_t>::max();
+  co_await detail::create_queue(broker, inputs, orchestrator_queue, of_inputs);
   co_await detail::create_topic(broker, definitions, topic_index::key, {.partitions = settings.partitions});
   co_await publish_definitions(broker, definitions, known);
   for (const std::string& one : participants) co_await detail::create_participant(broker, one, settings);
@@ -333,15 +355,15 @@ asio::awaitable<void> orchestrator::create(saga_topics settings) {
 }
 
 void orchestrator::add_start(commit& within, std::string_view saga, std::string_view id,
-                             const std::string& data, std::string_view correlation) const {
+                             std::string_view data, std::string_view correlation) const {
   check_saga_id(id);
   const std::vector<header> with =
       start_headers(saga, id, correlation, !within.traced().correlation_id.empty());
   within.append(core_->inputs, {.key = id, .value = data, .headers = with}).message_id(start_message_id(id));
 }
 
-asio::awaitable<bool> orchestrator::start_bytes(std::string saga, std::string id, std::string data,
-                                                std::string correlation) {
+asio::awaitable<bool> orchestrator::start_bytes(std::string_view saga, std::string_view id,
+                                                std::string_view data, std::string_view correlation) {
   commit changes;
   add_start(changes, saga, id, data, correlation);
   return commit_start(core_->broker, std::move(changes));

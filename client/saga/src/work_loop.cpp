@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <exception>
 #include <utility>
 
 #include <skald/saga/messages.hpp>
@@ -42,6 +43,7 @@ asio::awaitable<void> work_loop::open() {
 asio::awaitable<void> work_loop::run(handler work) {
   const auto self = shared_from_this();
   while (!opened_ && !closed_) co_await open();
+  std::exception_ptr failed;
   try {
     while (!closed_) {
       deliveries some = co_await queue_.receive();
@@ -51,13 +53,14 @@ asio::awaitable<void> work_loop::run(handler work) {
       }
     }
   } catch (const error& why) {
-    if (why.code() != errc::closed) throw;
+    if (why.code() != errc::closed) failed = std::current_exception();
   }
   while (running_ > 0) {
     idle_.expires_at(asio::steady_timer::time_point::max());
     boost::system::error_code woken;
     co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
+  if (failed) std::rethrow_exception(failed);
 }
 
 asio::awaitable<void> work_loop::one(handler work, delivery what) {

@@ -22,7 +22,7 @@ class work_loop : public std::enable_shared_from_this<work_loop> {
 
   work_loop(client& broker, std::string topic, std::string queue, std::uint32_t concurrency);
 
-  // Until close(); ends when the last handler has.
+  // Until close(), or what the broker says about the queue, for good; ends when the last handler has.
   boost::asio::awaitable<void> run(handler work);
   // Settles a record by `attempt`, which says whether that did it or somebody else's change asks for another
   // look, of which there are a few. What can never succeed (invalid_request) is rejected; what may, comes

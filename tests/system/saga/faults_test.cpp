@@ -104,6 +104,50 @@ TEST_CASE_FIXTURE(fault_scene,
   check_order(1);
 }
 
+// Local steps in a database are durable before the transition is.
+struct counting_locals : service {
+  counting_locals(const std::string& address, sagas::registry known, sagas::saga_topics settings = topics,
+                  int failures_before = 0)
+      : service(address), failures(failures_before), on(broker, "orders", std::move(known)) {
+    on.run_locals_by(
+        [this](const tracing::lineage&, const std::function<void()>& work) { return count(work); });
+    run(on, settings);
+    begin();
+  }
+  ~counting_locals() { end(); }
+  asio::awaitable<void> count(const std::function<void()>& work) {
+    ++runs;
+    if (runs <= failures) throw std::runtime_error("the database is away");
+    work();
+    co_return;
+  }
+  std::atomic<int> runs = 0;
+  const int failures;
+  sagas::orchestrator on;
+};
+
+TEST_CASE_FIXTURE(fault_scene, "a start that comes again after retention runs no local step a second time") {
+  const counting_locals on(address, only(orders::definition(60s)));
+  start(1);
+  REQUIRE(becomes_phase(1, phase::running));
+  REQUIRE(becomes_settled("orders.sagas.inputs", sagas::orchestrator_queue));
+  forget("orders.sagas.inputs");
+  start(1);
+  start(2);
+  CHECK(becomes_phase(2, phase::running));
+  CHECK(becomes_settled("orders.sagas.inputs", sagas::orchestrator_queue));
+  CHECK(on.runs == 2);
+}
+
+TEST_CASE_FIXTURE(fault_scene, "an input that cannot be handled for long is not given up") {
+  constexpr int failures = 12;  // a record of a queue is given up after 10, unless it says otherwise
+  const counting_locals on(address, only(orders::definition(60s)), {.backoff_min = 1ms}, failures);
+  start(1);
+  CHECK(becomes_phase(1, phase::running));
+  CHECK(on.runs == failures + 1);
+  CHECK(queue("orders.sagas.inputs", sagas::orchestrator_queue).dead == 0);
+}
+
 TEST_CASE_FIXTURE(fault_scene, "two participants that get one command at the same time do it once") {
   const participating one(address);
   const participating other(address);

@@ -28,8 +28,8 @@ class service {
   }
   // `what` has create() and run().
   template <class What>
-  void run(What& what) {
-    asio::co_spawn(io, created_and_run(what), [](const std::exception_ptr&) {});
+  void run(What& what, sagas::saga_topics settings = topics) {
+    asio::co_spawn(io, created_and_run(what, settings), [](const std::exception_ptr&) {});
   }
   void begin() {
     thread_ = std::thread([this] { io.run(); });
@@ -40,8 +40,8 @@ class service {
 
  private:
   template <class What>
-  static asio::awaitable<void> created_and_run(What& what) {
-    co_await what.create(topics);
+  static asio::awaitable<void> created_and_run(What& what, sagas::saga_topics settings) {
+    co_await what.create(settings);
     co_await what.run();
   }
   std::thread thread_;

@@ -37,8 +37,9 @@ namespace skald::sagas {
 struct saga_topics {
   std::uint32_t partitions = 1;  // of all topics of an orchestrator and its participants; never to be changed
   std::optional<milliseconds> retention = {};  // of all of them; absent: for ever
-  // Of the queues: until somebody who says nothing loses an input, and how often one is tried before it goes
-  // to the dead letters.
+  // Of the queues: until somebody who says nothing loses a record, and how often one is tried before it goes
+  // to the dead letters. By default commands are tried 10 times, and inputs of an orchestrator for as long as
+  // it takes: a saga without the input that it waits for would wait for ever.
   std::optional<milliseconds> lease = {};
   std::optional<std::uint32_t> max_attempts = {};
   std::optional<milliseconds> backoff_min = {};
@@ -87,16 +88,17 @@ class orchestrator {
   template <encodable Data>
   awaitable<bool> start(std::string_view saga, std::string_view id, const Data& data,
                         std::string_view correlation = {}) {
-    return start_bytes(std::string(saga), std::string(id), codec<Data>::to_bytes(data),
-                       std::string(correlation));
+    const std::string bytes = codec<Data>::to_bytes(data);
+    return start_bytes(saga, id, bytes, correlation);
   }
-  awaitable<bool> start_bytes(std::string saga, std::string id, std::string data,
-                              std::string correlation = {});
+  awaitable<bool> start_bytes(std::string_view saga, std::string_view id, std::string_view data,
+                              std::string_view correlation = {});
   // The same as a part of a unit of work.
   template <encodable Data>
   void start(commit& within, std::string_view saga, std::string_view id, const Data& data,
              std::string_view correlation = {}) const {
-    add_start(within, saga, id, codec<Data>::to_bytes(data), correlation);
+    const std::string bytes = codec<Data>::to_bytes(data);
+    add_start(within, saga, id, bytes, correlation);
   }
 
   // The instance as it is; nullopt: there is none (yet).
@@ -117,7 +119,7 @@ class orchestrator {
 
  private:
   struct core;
-  void add_start(commit& within, std::string_view saga, std::string_view id, const std::string& data,
+  void add_start(commit& within, std::string_view saga, std::string_view id, std::string_view data,
                  std::string_view correlation) const;
   std::shared_ptr<core> core_;
 };
