@@ -66,13 +66,13 @@ void relay::run() {
   auto next_cleaning = std::chrono::steady_clock::now();
   while (!stopping()) {
     try {
-      run_once();
+      const bool more_rows = publish_batch();
       if (std::chrono::steady_clock::now() >= next_cleaning) {
         const bool more = store_.clean_inbox(options_.inbox_kept, clean_rows) == clean_rows;
         if (!more) next_cleaning = std::chrono::steady_clock::now() + clean_interval;
       }
       delay = options_.retry_delay_min;
-      wait(options_.poll_interval);
+      if (!more_rows) wait(options_.poll_interval);
     } catch (const std::exception& failed) {
       note_failure(failed.what());
       wait(delay);

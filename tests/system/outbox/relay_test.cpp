@@ -174,6 +174,33 @@ TEST_SUITE("outbox relay") {
     s.check_all();
   }
 
+  TEST_CASE("it cleans the inbox also when there is always something to publish") {
+    relay_scene<sqlite_database> s;
+    {
+      transaction change(*s.store);
+      CHECK(change.receive("c", "long ago"));
+      change.commit();
+    }
+    const auto own = s.database.open();
+    const auto watching = s.database.open();
+    relay one(*own,
+              [&](std::span<const outbox::row> rows) {
+                s.write(1);
+                return s.topics.publish(rows);
+              },
+              {.inbox_kept = -1h});
+    s.write(1);
+    std::thread runner([&] { one.run(); });
+    const auto remembered = [&] {
+      return sqlite_database::number(*watching, "SELECT count(*) FROM skald_inbox");
+    };
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (remembered() > 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
+    CHECK(remembered() == 0);
+    one.stop();
+    runner.join();
+  }
+
   TEST_CASE("it goes on after failures, of which it tells, until it is stopped") {
     relay_scene<sqlite_database> s;
     std::atomic<int> failures = 3;

@@ -87,6 +87,10 @@ TEST_SUITE("outbox store") {
     CHECK(rows[1].id.size() > 32);
     CHECK(s.store->unsent(2, 1'000).size() == 2);
     CHECK(s.store->unsent(10, 1).size() == 1);
+    CHECK(s.store->unsent(10, 0).size() == 1);
+    const std::size_t first = 1 + 2 * bytes.size() + rows[0].headers.size();  // of its topic, too
+    CHECK(s.store->unsent(10, first).size() == 1);
+    CHECK(s.store->unsent(10, first + 1).size() == 2);
     CHECK(s.store->statistics().oldest_unsent == timestamp(5ms));
   }
 

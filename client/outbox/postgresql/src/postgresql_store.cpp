@@ -1,12 +1,17 @@
 #include "skald/outbox/postgresql_store.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include "client/outbox/postgresql/src/query.hpp"
+#include "client/outbox/src/statements.hpp"
 
 namespace skald::outbox {
 
 namespace {
 
 using detail::query;
+using detail::time_from;
 
 // The position is given by the trigger, after the lock of the key: a default of the column would be evaluated
 // before any trigger. The lock is released when the transaction has become visible to others, so that the
@@ -52,17 +57,19 @@ CREATE OR REPLACE TRIGGER skald_outbox_place BEFORE INSERT ON skald_outbox
 COMMIT;
 )";
 
+// The result comes whole, so that the database has to see to it that it is not too large.
 constexpr const char* select_unsent = R"(
-SELECT position, id, topic, key, value, headers, partition, time_ms FROM skald_outbox AS waiting
-WHERE failure IS NULL AND NOT EXISTS (
-  SELECT 1 FROM skald_outbox AS parked
-  WHERE parked.failure IS NOT NULL AND parked.topic = waiting.topic AND parked.key = waiting.key
-    AND parked.position < waiting.position)
-ORDER BY position LIMIT $1)";
-
-timestamp time_from(std::int64_t ms) {
-  return timestamp(std::chrono::milliseconds(ms));
-}
+SELECT position, id, topic, key, value, headers, partition, time_ms FROM (
+  SELECT *, sum(bytes) OVER (ORDER BY position) - bytes AS bytes_before FROM (
+    SELECT *, octet_length(topic) + octet_length(headers) + coalesce(octet_length(key), 0)
+        + coalesce(octet_length(value), 0) AS bytes
+    FROM skald_outbox AS waiting
+    WHERE failure IS NULL AND NOT EXISTS (
+      SELECT 1 FROM skald_outbox AS parked
+      WHERE parked.failure IS NOT NULL AND parked.topic = waiting.topic AND parked.key = waiting.key
+        AND parked.position < waiting.position)
+    ORDER BY position LIMIT $1) AS first_rows) AS counted_rows
+WHERE bytes_before < $2 ORDER BY position)";
 
 }  // namespace
 
@@ -147,9 +154,7 @@ void postgresql_store::undo_part() {
 }
 
 void postgresql_store::add(const new_row& what) {
-  query insert(impl_->connection,
-               "INSERT INTO skald_outbox (id, topic, key, value, headers, partition, time_ms) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7)");
+  query insert(impl_->connection, detail::insert_row);
   insert.text(what.id).text(what.topic).blob(what.key).blob(what.value).blob(what.headers);
   insert.integer(what.partition ? std::optional<std::int64_t>(what.partition->value()) : std::nullopt);
   insert.integer(what.time.time_since_epoch().count());
@@ -168,28 +173,24 @@ bool postgresql_store::receive(std::string_view consumer, std::string_view messa
 
 void postgresql_store::keep_answer(std::string_view consumer, std::string_view message_id,
                                    std::string_view answer) {
-  query(impl_->connection, "UPDATE skald_inbox SET answer = $3 WHERE consumer = $1 AND id = $2")
-      .text(consumer)
-      .text(message_id)
-      .blob(answer)
-      .run();
+  query(impl_->connection, detail::update_answer).blob(answer).text(consumer).text(message_id).run();
 }
 
 std::optional<std::string> postgresql_store::kept_answer(std::string_view consumer,
                                                          std::string_view message_id) {
   const detail::query_result found =
-      query(impl_->connection, "SELECT answer FROM skald_inbox WHERE consumer = $1 AND id = $2")
-          .text(consumer)
-          .text(message_id)
-          .run();
+      query(impl_->connection, detail::select_answer).text(consumer).text(message_id).run();
   return found.rows() == 1 ? found.optional_bytes(0, 0) : std::nullopt;
 }
 
 std::vector<row> postgresql_store::unsent(std::uint32_t rows_max, std::uint64_t bytes_max) {
-  const detail::query_result found = query(impl_->connection, select_unsent).integer(rows_max).run();
+  const auto bytes = static_cast<std::int64_t>(
+      std::clamp<std::uint64_t>(bytes_max, 1, std::numeric_limits<std::int64_t>::max()));
+  const detail::query_result found =
+      query(impl_->connection, select_unsent).integer(rows_max).integer(bytes).run();
   std::vector<row> result;
-  std::uint64_t bytes = 0;
-  for (int i = 0; i < found.rows() && bytes < bytes_max; ++i) {
+  result.reserve(static_cast<std::size_t>(found.rows()));
+  for (int i = 0; i < found.rows(); ++i) {
     row each{.position = found.integer(i, 0),
              .id = found.bytes(i, 1),
              .topic = found.bytes(i, 2),
@@ -199,8 +200,6 @@ std::vector<row> postgresql_store::unsent(std::uint32_t rows_max, std::uint64_t 
              .partition = std::nullopt,
              .time = time_from(found.integer(i, 7))};
     if (!found.is_null(i, 6)) each.partition = partition_id(static_cast<std::uint32_t>(found.integer(i, 6)));
-    bytes += each.topic.size() + each.headers.size() + (each.key ? each.key->size() : 0) +
-             (each.value ? each.value->size() : 0);
     result.push_back(std::move(each));
   }
   return result;
@@ -219,19 +218,11 @@ void postgresql_store::remove(std::span<const std::int64_t> positions) {
 }
 
 void postgresql_store::park(std::int64_t position, std::string_view reason) {
-  query(impl_->connection, "UPDATE skald_outbox SET failure = $2 WHERE position = $1")
-      .integer(position)
-      .text(reason)
-      .run();
+  query(impl_->connection, detail::update_failure).text(reason).integer(position).run();
 }
 
 std::vector<parked_row> postgresql_store::parked(std::uint32_t rows_max) {
-  const detail::query_result found =
-      query(impl_->connection,
-            "SELECT position, id, topic, key, failure FROM skald_outbox WHERE failure IS NOT NULL "
-            "ORDER BY position LIMIT $1")
-          .integer(rows_max)
-          .run();
+  const detail::query_result found = query(impl_->connection, detail::select_parked).integer(rows_max).run();
   std::vector<parked_row> result;
   result.reserve(static_cast<std::size_t>(found.rows()));
   for (int i = 0; i < found.rows(); ++i)
@@ -244,9 +235,7 @@ std::vector<parked_row> postgresql_store::parked(std::uint32_t rows_max) {
 }
 
 std::uint64_t postgresql_store::retry_parked() {
-  return query(impl_->connection, "UPDATE skald_outbox SET failure = NULL WHERE failure IS NOT NULL")
-      .run()
-      .changed();
+  return query(impl_->connection, detail::forget_failures).run().changed();
 }
 
 std::uint64_t postgresql_store::clean_inbox(std::chrono::seconds older_than, std::uint32_t rows_max) {
@@ -260,8 +249,7 @@ std::uint64_t postgresql_store::clean_inbox(std::chrono::seconds older_than, std
 }
 
 outbox_statistics postgresql_store::statistics() {
-  const detail::query_result found =
-      query(impl_->connection, "SELECT count(*), count(failure), min(time_ms) FROM skald_outbox").run();
+  const detail::query_result found = query(impl_->connection, detail::select_statistics).run();
   outbox_statistics result{.unsent = static_cast<std::uint64_t>(found.integer(0, 0)),
                            .parked = static_cast<std::uint64_t>(found.integer(0, 1)),
                            .oldest_unsent = std::nullopt};

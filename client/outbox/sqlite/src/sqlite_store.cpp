@@ -2,11 +2,14 @@
 
 #include <thread>
 
+#include "client/outbox/src/statements.hpp"
 #include "skald/outbox/sqlite_statement.hpp"
 
 namespace skald::outbox {
 
 namespace {
+
+using detail::time_from;
 
 constexpr std::chrono::microseconds busy_wait{500};
 constexpr std::chrono::seconds busy_patience{10};
@@ -58,10 +61,6 @@ std::int64_t now_ms() {
   return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())
       .time_since_epoch()
       .count();
-}
-
-timestamp time_from(std::int64_t ms) {
-  return timestamp(std::chrono::milliseconds(ms));
 }
 
 // Commits do not wait for the disk while it lives. What they change is lost in a power cut, unless a durable
@@ -155,10 +154,7 @@ void sqlite_store::undo_part() {
 }
 
 void sqlite_store::add(const new_row& what) {
-  auto& insert =
-      impl_->add.on(impl_->connection,
-                    "INSERT INTO skald_outbox (id, topic, key, value, headers, partition, time_ms) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+  auto& insert = impl_->add.on(impl_->connection, detail::insert_row);
   insert.bind_text(1, what.id).bind_text(2, what.topic).bind_blob(3, what.key).bind_blob(4, what.value);
   insert.bind_blob(5, what.headers).bind(7, what.time.time_since_epoch().count());
   if (what.partition)
@@ -181,17 +177,15 @@ bool sqlite_store::receive(std::string_view consumer, std::string_view message_i
 
 void sqlite_store::keep_answer(std::string_view consumer, std::string_view message_id,
                                std::string_view answer) {
-  impl_->keep_answer
-      .on(impl_->connection, "UPDATE skald_inbox SET answer = ?3 WHERE consumer = ?1 AND id = ?2")
-      .bind_text(1, consumer)
-      .bind_text(2, message_id)
-      .bind_blob(3, answer)
+  impl_->keep_answer.on(impl_->connection, detail::update_answer)
+      .bind_blob(1, answer)
+      .bind_text(2, consumer)
+      .bind_text(3, message_id)
       .run();
 }
 
 std::optional<std::string> sqlite_store::kept_answer(std::string_view consumer, std::string_view message_id) {
-  auto& select = impl_->kept_answer
-                     .on(impl_->connection, "SELECT answer FROM skald_inbox WHERE consumer = ?1 AND id = ?2")
+  auto& select = impl_->kept_answer.on(impl_->connection, detail::select_answer)
                      .bind_text(1, consumer)
                      .bind_text(2, message_id);
   std::optional<std::string> found;
@@ -238,20 +232,12 @@ void sqlite_store::remove(std::span<const std::int64_t> positions) {
 }
 
 void sqlite_store::park(std::int64_t position, std::string_view reason) {
-  impl_->park.on(impl_->connection, "UPDATE skald_outbox SET failure = ?2 WHERE position = ?1")
-      .bind(1, position)
-      .bind_text(2, reason)
-      .run();
+  impl_->park.on(impl_->connection, detail::update_failure).bind_text(1, reason).bind(2, position).run();
 }
 
 std::vector<parked_row> sqlite_store::parked(std::uint32_t rows_max) {
   std::vector<parked_row> result;
-  auto& select =
-      impl_->parked
-          .on(impl_->connection,
-              "SELECT position, id, topic, key, failure FROM skald_outbox WHERE failure IS NOT NULL "
-              "ORDER BY position LIMIT ?1")
-          .bind(1, rows_max);
+  auto& select = impl_->parked.on(impl_->connection, detail::select_parked).bind(1, rows_max);
   while (select.step())
     result.push_back({.position = select.integer(0),
                       .id = select.bytes(1),
@@ -262,8 +248,7 @@ std::vector<parked_row> sqlite_store::parked(std::uint32_t rows_max) {
 }
 
 std::uint64_t sqlite_store::retry_parked() {
-  impl_->retry.on(impl_->connection, "UPDATE skald_outbox SET failure = NULL WHERE failure IS NOT NULL")
-      .run();
+  impl_->retry.on(impl_->connection, detail::forget_failures).run();
   return static_cast<std::uint64_t>(sqlite3_changes(impl_->connection));
 }
 
@@ -281,8 +266,7 @@ std::uint64_t sqlite_store::clean_inbox(std::chrono::seconds older_than, std::ui
 
 outbox_statistics sqlite_store::statistics() {
   outbox_statistics result;
-  auto& select = impl_->statistics.on(impl_->connection,
-                                      "SELECT count(*), count(failure), min(time_ms) FROM skald_outbox");
+  auto& select = impl_->statistics.on(impl_->connection, detail::select_statistics);
   while (select.step()) {
     result.unsent = static_cast<std::uint64_t>(select.integer(0));
     result.parked = static_cast<std::uint64_t>(select.integer(1));
