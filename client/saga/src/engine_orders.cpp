@@ -50,6 +50,10 @@ void engine_run::order_retry() {
     const bool pauses = at.progress == progress::pausing || at.progress == progress::undo_pausing;
     if (known == nullptr || !(parked ? waits_to_go_on(at) : pauses)) continue;
     if (!parked) note("ordered to retry '" + at.name + "'");
+    if (at.attempts == 0) {
+      attempt_if_needed(*known, at);
+      continue;
+    }
     at.attempts = parked ? 1 : at.attempts + 1;
     issue(*known, at, at.progress >= progress::undoing);
   }

@@ -80,12 +80,18 @@ void engine_run::begin(const step& what) {
   step_state& at = state_.steps.emplace_back();
   at.name = what.name;
   at.began = at.changed = now_;
+  attempt_if_needed(what, at);
+}
+
+void engine_run::attempt_if_needed(const step& what, step_state& at) {
+  at.attempts = 1;
   bool needed = true;
   try {
     needed = !what.condition || what.condition(state_.data);
   } catch (const std::exception& why) {
-    return attempt_failed(what, at, false, outcome::failed, std::string("cannot tell whether: ") + why.what(),
-                          false);
+    at.attempts = 0;
+    return attempt_failed(what, at, false, outcome::failed,
+                          std::string("cannot tell whether it is needed: ") + why.what(), false);
   }
   if (needed) return what.act.is_nothing() ? succeeded(at, {}) : issue(what, at, false);
   settle(at, progress::skipped);

@@ -37,6 +37,8 @@ class engine_run {
   enum class outcome : std::uint8_t { failed, unknown };
 
   void begin(const step& what);
+  // Unless its condition does not hold.
+  void attempt_if_needed(const step& what, step_state& at);
   // Sends or runs the next attempt of the action or compensation.
   void issue(const step& what, step_state& at, bool undo);
   void send(const step& what, step_state& at, bool undo);

@@ -32,6 +32,33 @@ TEST_CASE_FIXTURE(orders_fixture, "retry tries what failed anew, with all its at
   play.reply("ship").expect(phase::completed);
 }
 
+TEST_CASE("retry asks again whether a step is needed of which that could not be told") {
+  bool is_known = false;
+  bool is_needed = false;
+  scenario play(saga<order>("ask")
+                    .pivot("decide")
+                    .local([](order&) {})
+                    .step("ship")
+                    .when([&](const order&) {
+                      if (!is_known) throw std::runtime_error("no such table");
+                      return is_needed;
+                    })
+                    .call<ship>("warehouse", of_total<ship>)
+                    .build());
+  play.start(order{}).expect(phase::parked);
+  CHECK(play.state().why == "'ship': cannot tell whether it is needed: no such table");
+  play.order(order_of::retry).expect(phase::parked);
+  is_known = true;
+  SUBCASE("it is not") {
+    play.order(order_of::retry).expect(phase::completed);
+    CHECK(play.commands().empty());
+  }
+  SUBCASE("it is") {
+    is_needed = true;
+    play.order(order_of::retry).reply("ship").expect(phase::completed);
+  }
+}
+
 TEST_CASE_FIXTURE(orders_fixture, "retry sends a command of unknown outcome with its old id") {
   play.start(order{.total = 50}).reply("credit").pass(30s).pass(1s).pass(30s).expect(phase::parked);
   play.order(order_of::retry);

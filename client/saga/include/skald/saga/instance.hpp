@@ -46,7 +46,8 @@ std::string_view to_string(progress of);
 struct step_state {
   std::string name;
   sagas::progress progress = progress::acting;
-  std::uint32_t attempts = 1;  // of the action, or of the compensation once that has begun
+  std::uint32_t attempts = 1;  // of the action, or of the compensation once that has begun; 0: it is not
+                               // known whether the step is needed
   std::string command;         // the id of the last command; empty: nothing is on its way
   std::string undo_command;
   std::uint32_t intents = 0;  // how many different ids the action has had, and ...
