@@ -85,5 +85,19 @@ TEST_CASE("sizes, durations and counts are written for people") {
   CHECK(format_count(1234567) == "1,234,567");
 }
 
+TEST_CASE("ages are as exact as people want them") {
+  CHECK(format_age(0ms) == "0s");
+  CHECK(format_age(-5s) == "0s");
+  CHECK(format_age(93ms) == "93ms");
+  CHECK(format_age(2'093ms) == "2.1s");
+  CHECK(format_age(2'012ms) == "2s");
+  CHECK(format_age(9'949ms) == "9.9s");
+  CHECK(format_age(9'960ms) == "10s");
+  CHECK(format_age(45'400ms) == "45s");
+  CHECK(format_age(90'499ms) == "1m30s");
+  CHECK(format_age(1h + 29min + 40s) == "1h30m");
+  CHECK(format_age(76h + 20min) == "3d4h");
+}
+
 }  // namespace
 }  // namespace skald::cli

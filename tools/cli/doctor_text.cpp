@@ -111,12 +111,8 @@ std::string findings_text(const std::vector<finding>& all, timestamp now) {
   std::string text;
   for (const finding& one : all) {
     text += (text.empty() ? "" : "\n") + one.what + "\n";
-    if (one.since) {
-      const milliseconds old = age(*one.since, now);
-      const bool young = old < std::chrono::seconds(10);
-      text += "  since  " + time_text(*one.since) + ", " +
-              format_duration(young ? old : std::chrono::floor<std::chrono::seconds>(old)) + " ago\n";
-    }
+    if (one.since)
+      text += "  since  " + time_text(*one.since) + ", " + format_age(age(*one.since, now)) + " ago\n";
     if (!one.why.empty()) text += "  why    " + one.why + "\n";
     for (std::size_t i = 0; i < one.help.size(); ++i)
       text += (i == 0 ? "  help   " : "         ") + one.help[i] + "\n";
@@ -161,9 +157,13 @@ std::string metrics_text(const std::vector<metric>& metrics) {
   for (const metric& one : metrics) {
     std::string labels;
     for (const auto& [name, value] : one.labels)
-      labels += (labels.empty() ? "{" : ",") + name + "=\"" + escaped(value) + "\"";
+      labels.append(labels.empty() ? "{" : ",")
+          .append(name)
+          .append("=\"")
+          .append(escaped(value))
+          .append("\"");
     if (!labels.empty()) labels += "}";
-    by[one.name] += one.name + labels + " " + number_text(one.value) + "\n";
+    by[one.name].append(one.name).append(labels).append(" ").append(number_text(one.value)).append("\n");
   }
   std::string text;
   for (const auto& [name, lines] : by) text += "# TYPE " + name + " gauge\n" + lines;

@@ -142,6 +142,20 @@ std::string format_duration(std::chrono::milliseconds duration) {
   return text;
 }
 
+std::string format_age(std::chrono::milliseconds age) {
+  using namespace std::chrono_literals;
+  age = std::max(age, 0ms);
+  if (age < 1s) return format_duration(age);
+  if (age < 9'950ms) {
+    const auto tenths = std::chrono::round<std::chrono::duration<std::int64_t, std::deci>>(age).count();
+    const std::string whole = std::to_string(tenths / 10);
+    return tenths % 10 == 0 ? whole + "s" : whole + "." + std::to_string(tenths % 10) + "s";
+  }
+  if (age < 1h) return format_duration(std::chrono::round<std::chrono::seconds>(age));
+  if (age < 24h) return format_duration(std::chrono::round<std::chrono::minutes>(age));
+  return format_duration(std::chrono::round<std::chrono::hours>(age));
+}
+
 std::string format_count(std::uint64_t number) {
   std::string digits = std::to_string(number);
   for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');

@@ -25,6 +25,10 @@ std::string format_size(std::uint64_t bytes);
 // "7d", "1h30m", "0s": exact to the millisecond.
 std::string format_duration(std::chrono::milliseconds duration);
 
+// How long ago something was, as people want to know it: "93ms", "2.1s", "45s", "1m30s", "1h30m", "3d4h".
+// What is in the future was just now.
+std::string format_age(std::chrono::milliseconds age);
+
 // "1,234,567".
 std::string format_count(std::uint64_t number);
 

@@ -29,11 +29,8 @@ std::string definition_text(const sagas::instance& of) {
   return of.definition + " v" + std::to_string(of.version.number);
 }
 
-// Whole seconds, except of what is young.
 std::string age_text(timestamp from, timestamp to) {
-  const auto age = std::max(to - from, std::chrono::milliseconds(0));
-  return format_duration(age < std::chrono::seconds(10) ? age
-                                                        : std::chrono::floor<std::chrono::seconds>(age));
+  return format_age(to - from);
 }
 
 // Where it is: the steps that are neither done nor over.
