@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   asio::io_context io;
   skald::client broker(io.get_executor(), {.address = argc > 1 ? argv[1] : "127.0.0.1:7411"});
   int status = 0;
-  asio::co_spawn(io, greet(broker), [&](std::exception_ptr failed) {
+  asio::co_spawn(io, greet(broker), [&](const std::exception_ptr& failed) {
     try {
       if (failed) std::rethrow_exception(failed);
     } catch (const std::exception& why) {

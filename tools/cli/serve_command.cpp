@@ -57,7 +57,8 @@ std::vector<std::string> environment_for(const service_request& asked, const std
       const auto letter = static_cast<unsigned char>(c);
       variable += std::isalnum(letter) != 0 ? static_cast<char>(std::toupper(letter)) : '_';
     }
-    if (value.find('\0') == std::string::npos) variables.push_back(variable + "=" + value);
+    if (value.find('\0') != std::string::npos) continue;
+    variables.push_back(std::move(variable.append("=").append(value)));
   }
   return variables;
 }

@@ -37,9 +37,9 @@ engine_run::engine_run(const definition& of, instance state, timestamp now, doub
   if (of.script) unroll();
 }
 
-void engine_run::note(std::string text) {
+void engine_run::note(std::string_view text) {
   if (!happened_.empty()) happened_ += "; ";
-  happened_ += std::move(text);
+  happened_ += text;
 }
 
 transition engine_run::finish() {
@@ -241,7 +241,7 @@ void engine_run::resume() {
 
 void engine_run::end(phase how) {
   state_.phase = how;
-  note(std::string(to_string(how)));
+  note(to_string(how));
 }
 
 // ---- what happens ----------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ class engine_run {
   transition finish();
 
   // For the timeline; an event that is noted has changed something.
-  void note(std::string text);
+  void note(std::string_view text);
   instance& state() { return state_; }
 
  private:

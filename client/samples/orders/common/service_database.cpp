@@ -6,7 +6,7 @@ namespace shop {
 
 namespace {
 
-const std::filesystem::path& in_its_directory(const std::filesystem::path& file) {
+std::filesystem::path in_its_directory(std::filesystem::path file) {
   if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
   return file;
 }

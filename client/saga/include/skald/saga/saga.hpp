@@ -39,11 +39,11 @@ class saga {
   }
 
   // A step after all those before.
-  saga& step(std::string name) { return add({.name = std::move(name)}); }
+  saga& step(std::string_view name) { return add({.name = std::string(name)}); }
   // A step that runs together with the one before.
-  saga& beside(std::string name) { return add({.name = std::move(name), .beside = true}); }
+  saga& beside(std::string_view name) { return add({.name = std::string(name), .beside = true}); }
   // The step that decides: once it is done, the saga only goes forward.
-  saga& pivot(std::string name) { return add({.name = std::move(name), .pivot = true}); }
+  saga& pivot(std::string_view name) { return add({.name = std::string(name), .pivot = true}); }
 
   // Done here: void(Data&) or void(Data&, local_step&). It throws step_failed when it cannot be done.
   template <class F>
