@@ -1,9 +1,8 @@
 // The order saga over two participants that all tests here run, and what must hold of it.
 //
 // Order N is `order-N` over N units. Customers refuse every fifth order, the warehouse every seventh; others
-// are approved and shipped. What participants do is a record of `ledger`, under the saga's id: "+credit",
-// "-credit",
-// "+stock", "-stock"; what the orchestrator does locally is one of `orders`.
+// are approved and shipped. What participants do is a record of `ledger`, under the saga's id: "+credit" and
+// "-credit", "+stock" and "-stock"; what the orchestrator does locally is one of `orders`.
 #pragma once
 
 #include <skald/saga/orchestrator.hpp>

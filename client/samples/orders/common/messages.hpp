@@ -12,8 +12,7 @@
 
 namespace shop {
 
-// ---- events of the customer service, by customer
-// -----------------------------------------------------------
+// ---- events of the customer service, by customer ---------------------------------------------------------
 
 inline constexpr std::string_view customer_events = "shop.customers";
 
@@ -50,8 +49,7 @@ struct credit_released {
 };
 BOOST_DESCRIBE_STRUCT(credit_released, (), (order, customer, amount))
 
-// ---- events of the order service, by order
-// -----------------------------------------------------------------
+// ---- events of the order service, by order ---------------------------------------------------------------
 
 inline constexpr std::string_view order_events = "shop.orders";
 
@@ -82,8 +80,7 @@ struct order_cancelled {
 };
 BOOST_DESCRIBE_STRUCT(order_cancelled, (), (order))
 
-// ---- commands to the customer service, and the errors that answer them
-// -------------------------------------
+// ---- commands to the customer service, and the errors that answer them -----------------------------------
 
 struct reserve_credit {
   static constexpr std::string_view type = "reserve-credit";
@@ -112,8 +109,7 @@ struct insufficient_credit {
 };
 BOOST_DESCRIBE_STRUCT(insufficient_credit, (), (customer))
 
-// ---- how they travel
-// ---------------------------------------------------------------------------------------
+// ---- how they travel -------------------------------------------------------------------------------------
 
 template <class T>
 concept message = requires { std::string_view(T::type); };

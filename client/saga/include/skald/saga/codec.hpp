@@ -3,8 +3,9 @@
 // A type either brings it along,
 //
 //   struct reserve_credit {
-//     static constexpr std::string_view name = "reserve-credit";  // on the wire: keep it when the type is
-//     renamed std::string to_bytes() const; static reserve_credit from_bytes(std::string_view);
+//     static constexpr std::string_view name = "reserve-credit";  // on the wire: it outlives the type's
+//     std::string to_bytes() const;
+//     static reserve_credit from_bytes(std::string_view);
 //   };
 //
 // or codec<T> is specialized for it; json_codec.hpp has one by Boost.JSON. from_bytes() throws what it likes

@@ -1,8 +1,7 @@
 // Does what sagas ask for.
 //
 //   sagas::participant customers(broker, "customers");
-//   customers.handle<reserve_credit>([&](const reserve_credit& wanted, sagas::handling& within) ->
-//   sagas::answer {
+//   customers.handle<reserve_credit>([&](const reserve_credit& wanted, sagas::handling& within) {
 //     if (!reserve(wanted, within.command_id())) return sagas::answer::failed(credit_limit_exceeded{...});
 //     within.effect.append("reservations", {...});
 //     return sagas::answer::done();

@@ -6,8 +6,7 @@
 //   CHECK(order.expect_call<reserve_credit>("credit").amount == 500);
 //   order.fail("credit", credit_limit_exceeded{}).expect(sagas::phase::compensated);
 //
-//   sagas::drill(create_order_saga, create_order{.total = 500}).run();  // fails every step, runs every step
-//   twice
+//   sagas::drill(create_order_saga, create_order{.total = 500}).run();  // fails every step, and repeats it
 #pragma once
 
 #include <cstdint>

@@ -9,9 +9,9 @@
 //   });
 //
 // A local step finds its transaction in database.current(). It is durable before the transition is stored:
-// one whose orchestrator dies in between runs again, so that it must see whether it has been done already
-// (UPDATE
-// ... WHERE state = 'PENDING'). A step that throws is not undone in the database by that.
+// one whose orchestrator dies in between runs again, so that it must see whether it has been done already, as
+// UPDATE customer_order ... WHERE state = 'PENDING' does. A step that throws is not undone in the database by
+// that.
 #pragma once
 
 #include <string>
