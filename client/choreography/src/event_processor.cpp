@@ -1,6 +1,8 @@
 #include "skald/choreography/event_processor.hpp"
 
-#include "client/choreography/src/event_sources.hpp"
+#include <stdexcept>
+
+#include "client/choreography/src/processor_core.hpp"
 
 namespace skald::choreography {
 
@@ -25,69 +27,38 @@ asio::awaitable<void> create_all(client& broker, std::vector<std::string> topics
 
 }  // namespace
 
-struct event_processor::core : std::enable_shared_from_this<event_processor::core> {
+struct event_processor::core final : detail::processor_core<handler> {
   core(client& to, std::string_view of, std::uint32_t at_a_time)
-      : broker(to), name(of), inbox(name + ".inbox"), concurrency(at_a_time) {}
+      : processor_core(to, of, at_a_time), inbox(name + ".inbox") {}
 
-  asio::awaitable<void> run();
-  asio::awaitable<void> handle(work_queue& from, const delivery& what);
-  asio::awaitable<bool> try_once(work_queue& from, const delivery& what);
+  asio::awaitable<void> handle(work_queue& from, const delivery& what, const handler& work,
+                               std::string_view data) override;
+  asio::awaitable<bool> try_once(work_queue& from, const delivery& what, const handler& work,
+                                 std::string_view data);
   bool judge(const commit_refused& refused, bool remembered, work_queue& from, const delivery& what);
 
-  client& broker;
-  std::string name;
-  std::string inbox;
-  std::uint32_t concurrency;
-  event_handlers<handler> handlers;
-  std::shared_ptr<detail::event_sources> sources;  // while it runs
-  bool closed = false;
-  processor_metrics counts;
+  const std::string inbox;
 };
 
-asio::awaitable<void> event_processor::core::run() {
-  const auto self = shared_from_this();
-  if (closed) co_return;
-  sources = std::make_shared<detail::event_sources>(broker, handlers.topics(), name, concurrency);
-  const detail::event_sources::handler each = [this](work_queue& from, const delivery& what) {
-    return handle(from, what);
-  };
-  co_await sources->run(each);
-}
-
-asio::awaitable<void> event_processor::core::handle(work_queue& from, const delivery& what) {
-  const auto self = shared_from_this();
-  std::string why = "what its handler expects is changed by others all the time";
-  try {
-    for (int looks = 0; looks < looks_max; ++looks) {
-      const bool settled = co_await try_once(from, what);
-      if (settled) co_return;
-    }
-  } catch (const error& failed) {
-    if (failed.code() == errc::closed || failed.code() == errc::cancelled) co_return;
-    why = failed.what();
-  } catch (const std::exception& failed) {
-    why = failed.what();
+asio::awaitable<void> event_processor::core::handle(work_queue& from, const delivery& what,
+                                                    const handler& work, std::string_view data) {
+  for (int looks = 0; looks < looks_max; ++looks) {
+    const bool settled = co_await try_once(from, what, work, data);
+    if (settled) co_return;
   }
-  ++counts.failures;
-  from.nack(what, {}, why);
+  throw std::runtime_error("what its handler expects is changed by others all the time");
 }
 
 // False: another has changed what the handler expects; call it again.
-asio::awaitable<bool> event_processor::core::try_once(work_queue& from, const delivery& what) {
-  const eventsourcing::recorded_event is = eventsourcing::event_of(what);
-  const handler* work = handlers.find(what.topic(), is.type);
-  if (work == nullptr) {
-    ++counts.ignored;
-    from.ack(what);
-    co_return true;
-  }
+asio::awaitable<bool> event_processor::core::try_once(work_queue& from, const delivery& what,
+                                                      const handler& work, std::string_view data) {
   handling in(what);
   // The first append, so that judge() knows it.
   const bool remembered = has_message_id(what);
   if (remembered)
     in.effect.append(inbox, {.key = in.message_id(), .partition = what.partition()}).expect_version(0);
   in.effect.trace(in.cause());
-  co_await (*work)(is.data, in);
+  co_await work(data, in);
   in.effect.acknowledge(what);
   try {
     co_await broker.commit(std::move(in.effect));
@@ -137,8 +108,7 @@ asio::awaitable<void> event_processor::run() {
 }
 
 void event_processor::close() {
-  core_->closed = true;
-  if (core_->sources) core_->sources->close();
+  core_->close();
 }
 
 processor_metrics event_processor::metrics() const {

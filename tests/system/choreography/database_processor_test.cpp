@@ -9,7 +9,7 @@
 
 #include "tests/system/choreography/choreography_scene.hpp"
 #include "tests/system/outbox/databases.hpp"
-#include "tests/system/outbox/store_decorator.hpp"
+#include "tests/system/outbox/unreachable_store.hpp"
 
 namespace skald::tests {
 
@@ -20,28 +20,6 @@ namespace asio = boost::asio;
 using choreography::database_processor;
 using choreography::local_handling;
 using orders::order_created;
-
-// A database cannot be reached for a while.
-struct outage {
-  std::atomic<int> refusals{3};
-  std::atomic<int> reconnects{0};
-};
-
-class unreachable_store : public store_decorator {
- public:
-  unreachable_store(outbox::store& of, outage* meets) : store_decorator(of), outage_(meets) {}
-  void reconnect() override {
-    if (outage_ != nullptr) ++outage_->reconnects;
-  }
-
- private:
-  void before(step which) override {
-    if (outage_ == nullptr || which != step::begin || outage_->refusals == 0) return;
-    --outage_->refusals;
-    throw outbox::database_error(outbox::database_problem::unreachable, "08006", "it is down");
-  }
-  outage* outage_;
-};
 
 // A customers' service: reserves credit in its database, and answers through its outbox. In a thread of its
 // own, until it goes.

@@ -3,12 +3,14 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
 #include <memory>
 #include <skald/outbox/relay.hpp>
 #include <skald/outbox/sqlite_statement.hpp>
 #include <skald/outbox/sqlite_store.hpp>
 #include <skald/saga/outbox_participant.hpp>
 
+#include "tests/system/outbox/unreachable_store.hpp"
 #include "tests/system/saga/saga_scene.hpp"
 
 namespace skald::tests {
@@ -20,8 +22,10 @@ namespace asio = boost::asio;
 // Customers whose credit is a table: a row for each reservation. Number 5 is refused, number 7 fails once.
 class customers_with_a_database {
  public:
-  customers_with_a_database(const std::filesystem::path& file, const std::string& address)
+  customers_with_a_database(const std::filesystem::path& file, const std::string& address,
+                            outage* meets = nullptr)
       : store(file),
+        reached(store, meets),
         relay_store(file),
         broker(io.get_executor(), {.address = address}),
         relay_broker({.address = address}) {
@@ -58,6 +62,10 @@ class customers_with_a_database {
     return found;
   }
 
+  sagas::participant_metrics metrics() {
+    return asio::post(io, asio::use_future([this] { return customers.metrics(); })).get();
+  }
+
   std::atomic<bool> has_failed = false;
   std::atomic<int> releases = 0;
 
@@ -69,11 +77,12 @@ class customers_with_a_database {
 
   asio::io_context io;
   outbox::sqlite_store store;
+  unreachable_store reached;
   outbox::sqlite_store relay_store;
   client broker;
   blocking_client relay_broker;
   outbox::relay relay{relay_store, outbox::to_broker(relay_broker), {.poll_interval = milliseconds(2)}};
-  outbox::group_committer database{store};
+  outbox::group_committer database{reached};
   sagas::outbox_participant customers{broker, "customers", database};
   std::thread thread;
   std::thread relaying;
@@ -86,8 +95,9 @@ class participant_scene : public saga_scene {
     start();
     REQUIRE(becomes([&] { return is_there(); }));
   }
-  void start() {
-    customers = std::make_unique<customers_with_a_database>(directory.path() / "customers.db", address);
+  void start(outage* meets = nullptr) {
+    customers =
+        std::make_unique<customers_with_a_database>(directory.path() / "customers.db", address, meets);
   }
   void send(const char* type, const char* id, int number, const char* undoes = nullptr,
             const char* reply_to = "answers") {
@@ -185,6 +195,20 @@ TEST_CASE_FIXTURE(participant_scene, "what was no command of its own is undone a
   send("release-credit", "s/order/undo", 1, "");
   CHECK(answered(1));
   CHECK(customers->releases == 1);
+}
+
+TEST_CASE_FIXTURE(participant_scene,
+                  "a database that cannot be reached is waited for, which is no attempt of the command") {
+  outage meets;
+  customers.reset();
+  start(&meets);
+  send("reserve-credit", "s/credit", 1);
+  CHECK(answered(1));
+  CHECK(meets.refusals == 0);
+  CHECK(customers->metrics().outages == 3);
+  CHECK(customers->metrics().failures == 0);
+  CHECK(customers->reservations() == 1);
+  customers.reset();  // before what it meets
 }
 
 TEST_CASE_FIXTURE(participant_scene, "a handler that throws has changed nothing, and is asked again") {

@@ -7,6 +7,7 @@
 
 #include <skald/outbox/headers.hpp>
 #include <skald/saga/messages.hpp>
+#include "client/outbox/src/outage.hpp"
 #include "client/saga/src/command.hpp"
 #include "client/saga/src/work_loop.hpp"
 
@@ -45,6 +46,8 @@ struct outbox_participant::core : std::enable_shared_from_this<outbox_participan
   enum class outcome : std::uint8_t { handled, repeated, refused, empty };
   asio::awaitable<void> handle(const delivery& input);
   asio::awaitable<bool> try_once(const delivery& input);
+  // nullopt: the database cannot be reached, or others keep it; it has not happened, or the inbox knows it.
+  asio::awaitable<std::optional<outcome>> attempt(const command& what);
   // Within a local transaction.
   outcome work(const command& what, outbox::transaction& change) const;
   bool is_nothing_to_undo(const command& what, outbox::transaction& change) const;
@@ -70,9 +73,16 @@ asio::awaitable<void> outbox_participant::core::handle(const delivery& input) {
 
 asio::awaitable<bool> outbox_participant::core::try_once(const delivery& input) {
   const command what(input);
-  const outcome was =
-      co_await database.run([this, &what](outbox::transaction& change) { return work(what, change); });
-  switch (was) {
+  outbox::detail::outage outage(broker.get_executor());
+  std::optional<outcome> was = co_await attempt(what);
+  while (!was) {
+    ++counts.outages;
+    co_await outage.wait();
+    if (loop->is_closed()) co_return true;  // it comes again, to anybody
+    loop->queue().extend(input, loop->queue().lease());
+    was = co_await attempt(what);
+  }
+  switch (*was) {
     case outcome::handled:
       ++counts.handled;
       break;
@@ -88,6 +98,18 @@ asio::awaitable<bool> outbox_participant::core::try_once(const delivery& input) 
   }
   loop->queue().ack(input);
   co_return true;
+}
+
+asio::awaitable<std::optional<outbox_participant::core::outcome>> outbox_participant::core::attempt(
+    const command& what) {
+  try {
+    const outcome is =
+        co_await database.run([this, &what](outbox::transaction& change) { return work(what, change); });
+    co_return is;
+  } catch (const outbox::database_error& failed) {
+    if (!outbox::detail::may_pass(failed)) throw;
+  }
+  co_return std::nullopt;
 }
 
 outbox_participant::core::outcome outbox_participant::core::work(const command& what,

@@ -77,6 +77,7 @@ struct participant_metrics {
   std::uint64_t refused = 0;   // actions that came after their compensation
   std::uint64_t empty = 0;     // compensations of what had not happened
   std::uint64_t failures = 0;  // commands given back, to be tried again
+  std::uint64_t outages = 0;   // in a database: attempts when it could not be reached
 };
 
 class participant {

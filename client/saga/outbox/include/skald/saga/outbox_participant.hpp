@@ -18,7 +18,7 @@
 // A compensation whose command has not happened is not handed to its handler: it is answered, and that
 // command is refused should it come later. What a handler has written stays when it answers with an error;
 // one that throws is undone, and tried again later, as the queue says. A handler may be called again after
-// the commit it was part of has failed.
+// the commit it was part of has failed. A database that cannot be reached is waited for.
 //
 // The inbox has to remember a command for as long as it may come again: see relay_options::inbox_kept.
 //
