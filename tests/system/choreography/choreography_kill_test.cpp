@@ -1,13 +1,12 @@
 // Services of choreographed orders that die at each of their steps, and a broker that is killed beside them:
 // each order is decided once.
-#include <signal.h>
 #include <sqlite3.h>
-#include <sys/wait.h>
 
 #include <memory>
 #include <random>
 
 #include "tests/system/choreography/choreography_scene.hpp"
+#include "tests/system/support/fate.hpp"
 
 namespace skald::tests {
 
@@ -59,13 +58,6 @@ class killing_scene : public choreography_scene {
   scratch_directory directory_of_service;
   int created = 0;
 };
-
-// Whether it has ended (WEXITED) or is stopped (WSTOPPED), without taking notice of it.
-bool is_now(const child_process& one, int state) {
-  siginfo_t found{};
-  ::waitid(P_PID, static_cast<id_t>(one.id()), &found, state | WNOHANG | WNOWAIT);
-  return found.si_pid != 0;
-}
 
 }  // namespace
 

@@ -6,13 +6,11 @@
 //
 // With AT it kills, or stops, itself at that of its steps: before and after each part of the
 // customers' transactions, see store_decorator; before and after each handler of the orders.
-#include <signal.h>
 #include <sqlite3.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <skald/blocking_client.hpp>
 #include <skald/outbox/relay.hpp>
 #include <skald/outbox/sqlite_store.hpp>
@@ -21,6 +19,7 @@
 
 #include "tests/system/choreography/order_events.hpp"
 #include "tests/system/outbox/store_decorator.hpp"
+#include "tests/system/support/fate.hpp"
 
 namespace {
 
@@ -37,15 +36,6 @@ client_options options_for(const char* address) {
           .reconnect_delay_min = milliseconds(5),
           .reconnect_delay_max = milliseconds(50)};
 }
-
-// What this process does at its n-th step.
-struct fate {
-  int signal = 0;
-  int steps_left = 0;
-  void step() {
-    if (signal != 0 && --steps_left == 0) raise(signal);
-  }
-};
 
 class fatal_store : public store_decorator {
  public:
@@ -145,9 +135,7 @@ int main(int argc, char** argv) try {
   if (argc < 3) return 2;
   const std::string role = argv[2];
   const int fate_at = role == "orders" ? 3 : 4;
-  fate meets;
-  if (argc > fate_at + 1)
-    meets = {std::string(argv[fate_at]) == "die" ? SIGKILL : SIGSTOP, std::atoi(argv[fate_at + 1])};
+  const fate meets = fate_in(argc, argv, fate_at);
   if (role == "create") create_all(argv[1], argv[3]);
   if (role == "customers") be_customers(argv[1], argv[3], meets);
   if (role == "orders") be_orders(argv[1], meets);

@@ -3,29 +3,17 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
-#include <chrono>
-#include <skald/blocking_client.hpp>
 #include <skald/tracing.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/system/choreography/order_events.hpp"
-#include "tests/system/support/skaldd_process.hpp"
+#include "tests/system/support/live_broker.hpp"
 
 namespace skald::tests {
 
-class choreography_scene {
+class choreography_scene : public live_broker {
  public:
-  scratch_directory directory;
-  skaldd_process server{SKALDD_PROGRAM, directory.path()};
-  std::string address = server.address();
-  blocking_client broker{{.address = address,
-                          .timeout = milliseconds(60'000),
-                          .reconnect_delay_min = milliseconds(5),
-                          .reconnect_delay_max = milliseconds(50)}};
-
   choreography_scene() {
     for (const char* topic : {orders::order_topic, orders::customer_topic, "ledger"})
       broker.create_topic(topic, {.index = topic_index::key});
@@ -45,28 +33,11 @@ class choreography_scene {
     publish(orders::order_topic, orders::id_of(number), orders::order_created{number}, message_id);
   }
 
-  std::uint64_t records(const char* topic) { return broker.describe_topic(topic).records; }
   // The types of an aggregate's events, in order.
   std::vector<std::string> types(const char* topic, const std::string& key) {
     std::vector<std::string> all;
     for (const record& one : of_key(topic, key).records) all.emplace_back(eventsourcing::event_of(one).type);
     return all;
-  }
-  std::vector<std::string> values(const char* topic, const std::string& key) {
-    std::vector<std::string> all;
-    for (const record& one : of_key(topic, key).records) all.emplace_back(one.value().value_or(""));
-    return all;
-  }
-
-  // Waits until it holds. The condition asks the broker, which takes its time.
-  template <class Condition>
-  static bool becomes(Condition holds) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    return true;
   }
 
   // What must hold of an order that is over.
@@ -78,16 +49,6 @@ class choreography_scene {
           std::vector<std::string>{refused ? "credit-limit-exceeded" : "credit-reserved"});
     CHECK(types(orders::order_topic, id) ==
           std::vector<std::string>{"order-created", refused ? "order-rejected" : "order-approved"});
-  }
-
- private:
-  key_records of_key(const char* topic, const std::string& key) {
-    try {
-      return broker.read_key(topic, key);
-    } catch (const error& why) {
-      if (why.code() != errc::unknown_key) throw;
-      return {};
-    }
   }
 };
 

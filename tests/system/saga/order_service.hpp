@@ -5,6 +5,7 @@
 // "-credit", "+stock" and "-stock"; what the orchestrator does locally is one of `orders`.
 #pragma once
 
+#include <functional>
 #include <skald/saga/orchestrator.hpp>
 #include <skald/saga/participant.hpp>
 #include <skald/saga/saga.hpp>
@@ -37,13 +38,21 @@ constexpr bool is_refused(int number) {
   return number % 5 == 0 || number % 7 == 0;
 }
 
+// Called before and after whatever is done here, and as commands are made.
+inline std::function<void()> at_each_step = [] {};
+
 template <class Command>
 Command of_order(const order& data) {
+  at_each_step();
   return {data.number};
 }
 
 inline auto note(std::string what) {
-  return [what](order&, sagas::local_step& at) { at.append("orders", std::string(at.saga_id()), what); };
+  return [what](order&, sagas::local_step& at) {
+    at_each_step();
+    at.append("orders", std::string(at.saga_id()), what);
+    at_each_step();
+  };
 }
 
 // A participant that is down for `patience` or less is waited for.
@@ -80,9 +89,11 @@ inline sagas::definition definition(sagas::milliseconds timeout = 1s, std::uint3
 template <class Command>
 void keeps_ledger(sagas::participant& at, std::string_view what, int refused_of) {
   at.handle<Command>([what, refused_of](const Command& wanted, sagas::handling& within) -> sagas::answer {
+    at_each_step();
     if (refused_of > 0 && wanted.number % refused_of == 0)
       return sagas::answer::failed(refused{wanted.number});
     within.effect.append("ledger", {.key = within.saga_id(), .value = what});
+    at_each_step();
     return sagas::answer::done();
   });
 }

@@ -90,10 +90,6 @@ struct running_scene : saga_scene {
   void order(int number, const char* what) {
     send("orders.sagas.inputs", orders::id_of(number), what, {{sagas::headers::kind, "order"}});
   }
-  bool exists(const std::string& topic) {
-    const std::vector<topic_info> all = broker.list_topics();
-    return std::ranges::find(all, topic, &topic_info::name) != all.end();
-  }
   bool becomes_phase(int number, phase wanted) {
     return becomes([&] {
       const auto all = instances();

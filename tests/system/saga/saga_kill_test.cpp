@@ -55,11 +55,7 @@ class killing_scene : public saga_scene {
     return std::make_unique<child_process>(SKALD_SAGA_PROGRAM, std::vector<std::string>{address, role});
   }
   bool is_there() {
-    const std::vector<topic_info> all = broker.list_topics();
-    const auto has = [&](const char* name) {
-      return std::ranges::find(all, name, &topic_info::name) != all.end();
-    };
-    return has("orders.sagas.inputs") && has("customers.inbox") && has("warehouse.inbox");
+    return exists("orders.sagas.inputs") && exists("customers.inbox") && exists("warehouse.inbox");
   }
 
   static constexpr std::array roles{"orchestrator", "orchestrator", "customers", "customers", "warehouse"};

@@ -1,8 +1,10 @@
 // One of the services of the order saga, until it is killed.
 //
-//   saga_process ADDRESS orchestrator [TIMEOUT_MS]   how long it waits for a participant
-//   saga_process ADDRESS customers|warehouse
-//   saga_process ADDRESS start FROM TO        starts these orders, and ends
+//   saga_process ADDRESS orchestrator [TIMEOUT_MS | die AT]   how long it waits for a participant
+//   saga_process ADDRESS customers|warehouse [die AT]
+//   saga_process ADDRESS start FROM TO                        starts these orders, and ends
+//
+// With AT it kills itself at that of its steps: see orders::at_each_step, and after each transition.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
@@ -10,6 +12,7 @@
 #include <string>
 
 #include "tests/system/saga/order_service.hpp"
+#include "tests/system/support/fate.hpp"
 
 namespace {
 
@@ -57,10 +60,13 @@ int main(int argc, char** argv) try {
                                     .timeout = milliseconds(60'000),
                                     .reconnect_delay_min = milliseconds(5),
                                     .reconnect_delay_max = milliseconds(50)});
+  fate meets = fate_in(argc, argv, 3);
+  orders::at_each_step = [&meets] { meets.step(); };
   sagas::registry known;
-  const bool waits = what == "orchestrator" && argc > 3;
+  const bool waits = what == "orchestrator" && argc == 4;
   known.add(orders::definition(milliseconds(waits ? std::atoi(argv[3]) : 1'000)));
   sagas::orchestrator on(broker, "orders", known);
+  on.on_transition([&meets](const sagas::instance&, std::string_view) { meets.step(); });
   sagas::participant in = what == "customers" ? orders::customers(broker) : orders::warehouse(broker);
   const auto failed = [](const std::exception_ptr& why) {
     if (why) std::rethrow_exception(why);

@@ -4,29 +4,18 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
-#include <skald/blocking_client.hpp>
 #include <skald/saga/messages.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/system/saga/order_service.hpp"
-#include "tests/system/support/skaldd_process.hpp"
+#include "tests/system/support/live_broker.hpp"
 
 namespace skald::tests {
 
-class saga_scene {
+class saga_scene : public live_broker {
  public:
-  scratch_directory directory;
-  skaldd_process server{SKALDD_PROGRAM, directory.path()};
-  std::string address = server.address();
-  blocking_client broker{{.address = address,
-                          .timeout = milliseconds(60'000),
-                          .reconnect_delay_min = milliseconds(5),
-                          .reconnect_delay_max = milliseconds(50)}};
-
   saga_scene() {
     broker.create_topic("ledger", {.index = topic_index::key});
     broker.create_topic("orders", {.index = topic_index::key});
@@ -48,29 +37,6 @@ class saga_scene {
     for (const record& one : broker.read_key("orders.sagas", id, {.latest = true}).records)
       found = sagas::instance_of(one);
     return found;
-  }
-  std::uint64_t records(const char* topic) { return broker.describe_topic(topic).records; }
-  // The values under a key, in order.
-  std::vector<std::string> values(const char* topic, const std::string& key) {
-    std::vector<std::string> all;
-    try {
-      for (const record& one : broker.read_key(topic, key).records)
-        all.emplace_back(one.value().value_or(""));
-    } catch (const error& why) {
-      if (why.code() != errc::unknown_key) throw;
-    }
-    return all;
-  }
-
-  // Waits until it holds. The condition asks the broker, which takes its time.
-  template <class Condition>
-  static bool becomes(Condition holds) {
-    const auto deadline = std::chrono::steady_clock::now() + 2 * patience;
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    return true;
   }
 
   // What must hold of an order that is over.
