@@ -1,63 +1,16 @@
-// The order saga again, written as a coroutine: the same engine, the same test kit.
+// What is particular to sagas that are written as coroutines; what is not is in forms_test.cpp.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <skald/protocol/error.hpp>
-#include <skald/saga/coroutine.hpp>
 
-#include "tests/client/saga/order_saga.hpp"
+#include "tests/client/saga/order_story.hpp"
 
 namespace skald::sagas::test {
 
 namespace {
 
-constexpr step_options patient{.retry = {.max_attempts = 3, .wait = steady}};
-
 void nothing() {}
-
-struct note {
-  std::string text;
-  void operator()(local_step& at) const { at.append("orders", std::string(at.saga_id()), text); }
-};
-
-script order_story(course<order>& saga) {
-  const int total = saga.input().total;
-  const note pending_note{"pending"};
-  const note rejected_note{"rejected"};
-  saga.compensate("create", rejected_note);
-  co_await saga.local("create", pending_note);
-
-  reserve_credit credit_wanted;
-  credit_wanted.amount = total;
-  release_credit credit_back;
-  credit_back.amount = total;
-  saga.compensate("credit", "customers", credit_back, {.retry = {.max_attempts = 2, .wait = steady}});
-  const pending credit = saga.call("credit", "customers", credit_wanted, patient);
-  if (total > 100) {
-    reserve_stock stock_wanted;
-    stock_wanted.amount = total;
-    release_stock stock_back;
-    stock_back.amount = total;
-    saga.compensate("stock", "warehouse", stock_back);
-    co_await saga.call("stock", "warehouse", stock_wanted, patient);
-  }
-  const answered said = co_await credit;
-  const int reserved = said.is<credit_reserved>() ? said.as<credit_reserved>().amount : total;
-
-  const auto approve = [&] {
-    credit_reserved result;
-    result.amount = reserved + 1;
-    return result;
-  };
-  const answered approved = co_await saga.local("approve", approve, {.pivot = true});
-  ship parcel;
-  parcel.amount = approved.as<credit_reserved>().amount;
-  co_await saga.call("ship", "warehouse", parcel, {.retry = {.max_attempts = 2, .wait = steady}});
-}
-
-definition order_script(version number = version{2}) {
-  return scripted<order>("create-order", number, {"customers", "warehouse"}, order_story);
-}
 
 // A saga of these local steps, one after the other.
 definition of_names(std::vector<std::string> names, version number = version{1}) {
@@ -69,92 +22,15 @@ definition of_names(std::vector<std::string> names, version number = version{1})
   });
 }
 
-struct script_fixture {
-  scenario play{order_script(), "o-1"};
-};
-
 }  // namespace
 
-TEST_CASE_FIXTURE(script_fixture, "a coroutine runs to its end, step by step") {
-  play.start(order{.total = 50});
-  CHECK(play.expect_call<reserve_credit>("credit").amount == 50);
-  CHECK(play.expect_command("credit").id == "o-1/credit");
-  CHECK(play.alarms() == 1);
-  play.reply("credit");
-  play.expect("approve", progress::done);
-  CHECK(play.state().forward_only);
-  play.reply("ship").expect(phase::completed);
-  CHECK(play.alarms() == 0);
-  REQUIRE(play.records().size() == 1);
-  CHECK(play.records()[0].value == "pending");
-}
-
-TEST_CASE_FIXTURE(script_fixture, "what steps came to decides the course, after any number of runs") {
+TEST_CASE("what steps came to decides the course, after any number of runs") {
+  scenario play(order_script(), "o-1");
   play.start(order{.total = 50});
   credit_reserved said;
   said.amount = 7;
   play.reply("credit", said);
   CHECK(play.expect_call<ship>("ship").amount == 8);  // by way of a local step's result
-}
-
-TEST_CASE_FIXTURE(script_fixture, "steps that are asked for before one is awaited run together") {
-  play.start(order{.total = 500});
-  play.expect("credit", progress::acting);
-  play.expect("stock", progress::acting);
-  play.reply("stock").expect(phase::running);
-  CHECK(play.state().steps.size() == 3);
-  play.reply("credit");
-  play.expect("approve", progress::done);
-}
-
-TEST_CASE_FIXTURE(script_fixture, "a step that fails turns the saga back, and the coroutine is not resumed") {
-  play.start(order{.total = 500}).reply("stock");
-  credit_limit_exceeded limit;
-  limit.amount = 100;
-  play.fail("credit", limit).expect(phase::compensating);
-  CHECK(play.expect_call<release_stock>("stock").amount == 500);
-  CHECK(play.expect_command("stock").compensates == "o-1/stock");
-  play.reply("stock").expect(phase::compensated);
-  play.expect("create", progress::undone);
-  REQUIRE(play.records().size() == 2);
-  CHECK(play.records()[1].value == "rejected");
-}
-
-TEST_CASE_FIXTURE(script_fixture,
-                  "without a reply the command is sent again, then what was registered undoes it") {
-  play.start(order{.total = 50}).pass(30s).pass(1s);
-  CHECK(play.commands().size() == 2);
-  CHECK(play.commands()[1].id == play.commands()[0].id);
-  play.pass(30s).pass(2s).pass(30s).expect(phase::compensating);
-  CHECK(play.expect_call<release_credit>("credit").amount == 50);
-  play.reply("credit").expect(phase::compensated);
-}
-
-TEST_CASE_FIXTURE(script_fixture, "what comes twice, or for nobody, changes nothing") {
-  play.start(order{.total = 50}).reply("credit").reply("ship").expect(phase::completed);
-  const std::string before = encode_state(play.state());
-  for (const send_command& one : std::vector(play.commands())) play.happen(replied{.command = one.id});
-  play.happen(alarm_rang{1}).happen(alarm_rang{77});
-  CHECK(encode_state(play.state()) == before);
-}
-
-TEST_CASE_FIXTURE(script_fixture, "operators' orders: a parked step is retried, or skipped") {
-  play.start(order{.total = 50}).reply("credit");
-  play.answer("ship", true, "", "").pass(1s).answer("ship", true, "", "").expect(phase::parked);
-  SUBCASE("retried") {
-    play.order(ordered::order::retry).reply("ship").expect(phase::completed);
-  }
-  SUBCASE("skipped") {
-    play.order(ordered::order::skip).expect(phase::completed);
-    play.expect("ship", progress::skipped);
-  }
-}
-
-TEST_CASE_FIXTURE(script_fixture,
-                  "a compensation that fails for good parks the saga, and goes on when it is retried") {
-  play.start(order{.total = 500}).reply("credit").answer("stock", true, "", "");
-  play.answer("credit", true, "", "").pass(1s).answer("credit", true, "", "").expect(phase::parked);
-  play.order(ordered::order::retry).reply("credit").expect(phase::compensated);
 }
 
 TEST_CASE("an error of a step that may fail is given to the coroutine") {
@@ -329,16 +205,6 @@ TEST_CASE("outcomes of any bytes are stored and read back") {
   const auto credit = std::ranges::find(again.steps, "credit", &step_state::name);
   REQUIRE(credit != again.steps.end());
   CHECK(credit->outcome->body == bytes);
-}
-
-TEST_CASE("a coroutine survives every harm to every step") {
-  const std::vector<drill_run> runs = drill(order_script(), order{.total = 500}).run();
-  CHECK(runs.size() == 2 + 5 * 3 + 3);
-  const auto at = std::ranges::find_if(
-      runs, [](const drill_run& is) { return is.step == "stock" && is.what == harm::reply_lost; });
-  REQUIRE(at != runs.end());
-  CHECK(at->effects ==
-        std::vector<std::string>{"create", "credit", "stock", "undo stock", "undo credit", "undo create"});
 }
 
 TEST_CASE("a registry knows whom a coroutine may call, and draws it with them") {
