@@ -28,6 +28,15 @@ tracing::lineage cause_of(const transition& made, const record& input) {
   return {.correlation_id = made.next.correlation, .causation_id = tracing::message_id_of(input)};
 }
 
+// Timers, and inboxes of participants, know it beside a saga's id and a step's name, in 240 bytes together.
+std::string checked_name(std::string_view name) {
+  constexpr std::size_t name_bytes_max = 70;
+  if (name.empty() || name.size() > name_bytes_max)
+    throw error(errc::invalid_settings,
+                "the name of an orchestrator has 1 to 70 bytes: '" + std::string(name) + "'");
+  return std::string(name);
+}
+
 [[noreturn]] void refuse_input() {
   throw error(errc::invalid_request, "it is no input of a saga");
 }
@@ -63,7 +72,7 @@ event event_in(const record& input, std::string_view kind) {
 struct orchestrator::core : std::enable_shared_from_this<orchestrator::core> {
   core(client& to, std::string_view of, registry definitions, orchestrator_options with)
       : broker(to),
-        name(of),
+        name(checked_name(of)),
         sagas(sagas_topic(of)),
         inputs(inputs_topic(of)),
         known(std::move(definitions)),

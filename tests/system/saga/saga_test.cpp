@@ -164,6 +164,34 @@ TEST_CASE_FIXTURE(running_scene,
   check_order(1);
 }
 
+TEST_CASE_FIXTURE(running_scene, "names and ids may be as long as is said, and an orchestrator's no longer") {
+  const std::string name(70, 'o');
+  const std::string id(80, 'i');
+  const participating in(address);
+  struct long_named : service {
+    long_named(const std::string& at, const std::string& called, sagas::definition what)
+        : service(at), on(broker, called, only(std::move(what))) {
+      CHECK_THROWS_AS(sagas::orchestrator(broker, called + "o", {}), error);
+      run(on);
+      begin();
+    }
+    ~long_named() { end(); }
+    sagas::orchestrator on;
+  };
+  const long_named on(address, name,
+                      sagas::saga<orders::order>("long")
+                          .step(std::string(60, 'c'))
+                          .call<orders::reserve_credit>("customers", orders::of_order<orders::reserve_credit>)
+                          .compensate<orders::release_credit>(orders::of_order<orders::release_credit>)
+                          .step(std::string(60, 's'))
+                          .call<orders::reserve_stock>("warehouse", orders::of_order<orders::reserve_stock>)
+                          .build());
+  const std::string inputs = sagas::inputs_topic(name);
+  REQUIRE(becomes([&] { return exists(inputs); }));
+  send(inputs, id, "7", {{sagas::headers::kind, "start"}, {sagas::headers::definition, "long"}});
+  CHECK(becomes([&] { return values("ledger", id) == std::vector<std::string>{"+credit", "-credit"}; }));
+}
+
 TEST_CASE_FIXTURE(running_scene, "an operator aborts a saga, and its timers go with it") {
   const orchestrating on(address, only(orders::definition(60s)));
   start(1);

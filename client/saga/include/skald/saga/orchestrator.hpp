@@ -72,7 +72,7 @@ class orchestrator {
   template <class Result>
   using awaitable = boost::asio::awaitable<Result>;
 
-  // Does no I/O.
+  // Does no I/O. Throws skald::error (invalid_settings) unless the name has 1 to 70 bytes.
   orchestrator(client& broker, std::string_view name, registry definitions,
                orchestrator_options options = {});
   ~orchestrator();
