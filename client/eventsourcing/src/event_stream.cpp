@@ -71,8 +71,10 @@ boost::asio::awaitable<std::optional<snapshot>> event_stream::read_snapshot(std:
 
 boost::asio::awaitable<bool> event_stream::append(std::string key, std::uint64_t version,
                                                   std::vector<event> events,
-                                                  std::optional<std::string> state_after) {
+                                                  std::optional<std::string> state_after,
+                                                  tracing::lineage cause) {
   commit effect;
+  effect.trace(cause);
   std::uint64_t expected = version;
   for (const event& each : events) {
     const std::array headers{header{event_type_header, each.type}};

@@ -76,6 +76,24 @@ TEST_SUITE("event sourced aggregates") {
     CHECK(accounts.statistics().updates == 1);
   }
 
+  TEST_CASE_FIXTURE(accounts_scene, "what is appended says what has caused it, its snapshot, too") {
+    repository<saved_account> accounts(*caller, "accounts",
+                                       {.snapshot_topic = "snapshots", .snapshot_every = 1});
+    run([](repository<saved_account>& in, client& to) -> asio::awaitable<void> {
+      const tracing::lineage cause{.correlation_id = "order-1", .causation_id = "request-7"};
+      const auto decide = [](const account&) { return std::vector<event>{{"deposited", "1"}}; };
+      co_await in.update("ann", decide, cause);
+      for (const char* topic : {"accounts", "snapshots"}) {
+        const key_records found = co_await to.read_key(topic, "ann");
+        for (const record& one : found.records) {
+          CHECK(tracing::find_header(one, tracing::correlation_id_header) == "order-1");
+          CHECK(tracing::find_header(one, tracing::causation_id_header) == "request-7");
+        }
+        CHECK(found.version == 1);
+      }
+    }(accounts, *caller));
+  }
+
   TEST_CASE_FIXTURE(accounts_scene, "what a decision throws changes nothing") {
     repository<account> accounts(*caller, "accounts");
     CHECK_THROWS_AS(run([](repository<account>& in) -> asio::awaitable<void> {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <skald/client.hpp>
+#include <skald/tracing.hpp>
 
 namespace skald::eventsourcing {
 
@@ -57,9 +58,9 @@ class event_stream {
   boost::asio::awaitable<std::optional<snapshot>> read_snapshot(std::string key);
 
   // Appends all events, and the state after them if it is given, or nothing: false when the key is not at
-  // this version. After deadline_exceeded it is unknown whether they are appended.
+  // this version. They say what caused them. After deadline_exceeded it is unknown whether they are appended.
   boost::asio::awaitable<bool> append(std::string key, std::uint64_t version, std::vector<event> events,
-                                      std::optional<std::string> state_after);
+                                      std::optional<std::string> state_after, tracing::lineage cause);
 
   bool has_snapshots() const { return !snapshot_topic_.empty(); }
   const std::string& topic() const { return topic_; }

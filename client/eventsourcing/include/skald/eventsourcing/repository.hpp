@@ -2,12 +2,12 @@
 //
 //   struct account {
 //     int balance = 0;
-//     void apply(const skald::eventsourcing::recorded_event& e) { balance += std::stoi(std::string(e.data));
-//     }
+//     void apply(const recorded_event& e) { balance += std::stoi(std::string(e.data)); }
 //   };
 //
-//   skald::eventsourcing::repository<account> accounts(broker, "account-events");   // a topic with --index
-//   key co_await accounts.update("ann", [&](const account& now) -> std::vector<event> {
+//   // skald topic create account-events --index key
+//   skald::eventsourcing::repository<account> accounts(broker, "account-events");
+//   co_await accounts.update("ann", [&](const account& now) -> std::vector<event> {
 //     if (now.balance < amount) throw insufficient_credit();
 //     return {{"withdrawn", std::to_string(-amount)}};
 //   });
@@ -90,7 +90,13 @@ class repository {
   // Gives the aggregate after its events.
   template <class Decide>
   boost::asio::awaitable<versioned<A>> update(std::string_view key, Decide decide) {
-    return update_key(std::string(key), std::move(decide));
+    return update_key(std::string(key), std::move(decide), {});
+  }
+  // The events say that this has caused them. (It owns memory: GCC 12 wants it to have a name.)
+  template <class Decide>
+  boost::asio::awaitable<versioned<A>> update(std::string_view key, Decide decide,
+                                              const tracing::lineage& cause) {
+    return update_key(std::string(key), std::move(decide), cause);
   }
 
   const repository_statistics& statistics() const { return statistics_; }
@@ -118,7 +124,7 @@ class repository {
   }
 
   template <class Decide>
-  boost::asio::awaitable<versioned<A>> update_key(std::string key, Decide decide) {
+  boost::asio::awaitable<versioned<A>> update_key(std::string key, Decide decide, tracing::lineage cause) {
     versioned<A> now = co_await load_key(key);
     for (std::uint32_t attempt = 1;; ++attempt) {
       const std::vector<event> events = decide(std::as_const(now.state));
@@ -127,7 +133,7 @@ class repository {
       for (const event& each : events)
         after.state.apply({.type = each.type, .data = each.data, .version = ++after.version});
       const std::optional<std::string> saved = snapshot_between(now.version, after);
-      const bool appended = co_await stream_.append(key, now.version, events, saved);
+      const bool appended = co_await stream_.append(key, now.version, events, saved, cause);
       if (appended) {
         ++statistics_.updates;
         if (saved) ++statistics_.snapshots;
