@@ -2,11 +2,16 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <skald/blocking_client.hpp>
+#include <skald/client.hpp>
 #include <skald/health/reporter.hpp>
 #include <skald/outbox/relay.hpp>
 #include <skald/outbox/sqlite_store.hpp>
@@ -198,6 +203,34 @@ TEST_CASE_FIXTURE(doctor_scene, "services that are absent or drain, and replies 
   CHECK(becomes({"replies-late late"}));
 }
 
+TEST_CASE_FIXTURE(doctor_scene, "an instance that has missed its heartbeats") {
+  boost::asio::io_context io;
+  client hangs(io.get_executor(), {.address = server.address()});
+  std::optional<responder> serving;
+  const auto serve = [&]() -> boost::asio::awaitable<void> {
+    serving = co_await hangs.serve("price", {.instance = "one", .heartbeat = 1s});
+  };
+  boost::asio::co_spawn(io, serve(), boost::asio::detached);
+  while (!serving) REQUIRE(io.run_one() == 1);
+  CHECK(findings().empty());
+  CHECK(becomes({"instance-unhealthy price/one"}));  // nobody runs it any more
+  hangs.close();
+  io.restart();
+  io.run();
+}
+
+TEST_CASE_FIXTURE(doctor_scene, "requests that wait for an instance to be free") {
+  blocking_responder busy = broker.serve("price", {.window = 1});
+  const auto ask = [&] { broker.request("price", "x", {.timeout = 60s}); };
+  std::jthread one(ask);
+  std::jthread other(ask);
+  service_request first = busy.receive();
+  CHECK(becomes({"requests-waiting price"}));
+  first.reply("1");
+  busy.receive().reply("2");
+  CHECK(becomes({}));
+}
+
 TEST_CASE_FIXTURE(doctor_scene,
                   "what services report: unsent and parked rows, open breakers, and their silence") {
   const std::string database = (directory.path() / "service.db").string();
@@ -247,7 +280,7 @@ TEST_CASE_FIXTURE(doctor_scene, "a disk that is nearly full") {
 }
 
 // The disk is a small tmpfs in a mount namespace of the broker's own.
-TEST_CASE("a full disk") {
+TEST_CASE("a full disk, and timers that cannot fire") {
   const scratch_directory in;
   const std::string mount = in.path().string();
   const std::string command = "mount -t tmpfs -o size=100m none " + mount +
@@ -268,12 +301,25 @@ TEST_CASE("a full disk") {
   const std::string address = log.substr(from, log.find_first_not_of("0123456789.:", from) - from);
   blocking_client broker({.address = address});
   broker.create_topic("log");
-  const std::string value(500'000, 'x');
-  // The client tries again what is refused for want of room, until its time is over.
-  CHECK_THROWS_AS(for (;;) broker.publish("log", {.value = value}, {.timeout = 1s}), error);
+  commit timers;
+  for (int i = 1; i <= 100; ++i)
+    timers.set_timer("alarms/" + std::to_string(i), i * 1s, "log", {.value = "ring"});
+  broker.commit(std::move(timers));
+  // The client tries again what is refused for want of room, until its time is over. What is small may still
+  // fit where the large did not.
+  for (const std::size_t bytes : {500'000, 10'000, 100}) {
+    const std::string value(bytes, 'x');
+    CHECK_THROWS_AS(for (;;) broker.publish("log", {.value = value}, {.timeout = 1s}), error);
+  }
   const process_result is = run_process(SKALD_PROGRAM, {"doctor", "-b", address});
   CHECK(is.exit_code == 6);
   CHECK(is.output.starts_with("the broker's disk is full: publishes are refused\n"));
+  std::string found;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!contains(found, "overdue, the first 'alarms/") && std::chrono::steady_clock::now() < deadline)
+    found = run_process(SKALD_PROGRAM, {"doctor", "-b", address, "--patience", "2s"}).output;
+  CHECK(contains(found, "overdue, the first 'alarms/"));
+  CHECK(contains(found, "why    the broker's disk is full"));
 }
 
 }  // namespace skald::tests
