@@ -48,6 +48,9 @@ set logscale y
 set format y '10^{%T}'
 set grid ytics
 set key outside right top
+set linetype 9 linecolor rgb '#8c564b'
+set linetype 10 linecolor rgb '#9a9a9a'
+set linetype cycle 10
 plot for [b=0:$((brokers - 1))] '${columns}' using 3*b+2:3*b+3:3*b+4:xtic(1) title columnheader(3*b+2)
 PLOT
   done
