@@ -148,7 +148,7 @@ transition advance(const definition& of, instance state, const event& what, time
   const bool is_other = state.version != of.version;
   std::string why = is_other ? take_names_over(of, state, now) : std::string();
   if (why.empty()) why = why_lost(of, state);
-  if (!why.empty()) return hold(std::move(state), what, std::move(why), now);
+  if (!why.empty()) return hold(std::move(state), what, why, now);
   detail::engine_run run(of, std::move(state), now, random);
   if (is_other) run.note(taken_over_by(of));
   if (!run.hold_if_lost(&what)) std::visit([&](const auto& one) { run.on(one); }, what);
@@ -164,7 +164,7 @@ transition take_over(const definition& to, instance state, timestamp now) {
   return run.finish();
 }
 
-transition hold(instance state, const event& what, std::string why, timestamp now) {
+transition hold(instance state, const event& what, const std::string& why, timestamp now) {
   if (is_final(state.phase)) return {std::move(state), {}, {}, false};
   const definition none;
   detail::engine_run run(none, std::move(state), now, 0);

@@ -218,10 +218,10 @@ orchestrator::core::decided orchestrator::core::decide(const delivery& input, co
   const instance& state = from.state;
   const auto of = known.for_instance(state.definition, state.version);
   if (!of) {
-    std::string why = "saga '" + state.definition + "' version " + std::to_string(state.version.number) +
-                      " is not registered with its orchestrator";
+    const std::string why = "saga '" + state.definition + "' version " +
+                            std::to_string(state.version.number) + " is not registered with its orchestrator";
     if (input.attempt() <= options.unknown_version_attempts) throw later(why);
-    return {hold(state, what, std::move(why), at), nullptr};
+    return {hold(state, what, why, at), nullptr};
   }
   return {advance(*of, state, what, at, random()), of};
 }

@@ -111,7 +111,7 @@ transition take_over(const definition& to, instance state, timestamp now);
 // What an event makes of an instance that nobody here knows how to go on with: it is parked, and of orders
 // only that to abort is carried out. Replies and timers that come meanwhile are dropped: whoever knows sends
 // commands without an outcome again.
-transition hold(instance state, const event& what, std::string why, timestamp now);
+transition hold(instance state, const event& what, const std::string& why, timestamp now);
 
 // Runs the local actions of a transition, and of those that follow from them, until none is left: gives the
 // whole as one transition without run_local. Records that the actions append are added to `records`.
