@@ -174,10 +174,6 @@ flatbuffers::Offset<wire::CommitOffsets> encode_position(flatbuffers::FlatBuffer
   return wire::CreateCommitOffsets(to, group, one.as.member, one.as.epoch, to.CreateVector(&next, 1));
 }
 
-}  // namespace
-
-namespace {
-
 result<> check_count(std::size_t count, std::size_t most, const char* of_what) {
   if (count <= most) return {};
   return failure{errc::invalid_request, "a commit has at most " + std::to_string(most) + " " + of_what +
