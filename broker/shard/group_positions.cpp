@@ -53,13 +53,15 @@ void apply_positions(state::tables& to, const group_positions& of, timestamp now
 
 bool forget_group(state::tables& in, const std::string& group) {
   std::vector<group_position_key> rows;
+  bool any = false;
   in.group_positions.scan({group, {}}, [&](const group_position_key& key, const group_position_row&) {
     if (key.group != group) return false;
     rows.push_back(key);
+    any |= in.topics.find(key.of.topic) != nullptr;
     return true;
   });
   for (const group_position_key& key : rows) in.group_positions.erase(key);
-  return !rows.empty();
+  return any;
 }
 
 std::size_t position_sweep::step(state::tables& in, topic_id topic, std::size_t rows_max) {

@@ -21,7 +21,7 @@ failure check_positions(const state::tables& in, const group_positions& of);
 // because then some of the input has been acknowledged before.
 failure check_inputs(const state::tables& in, const group_positions& of);
 void apply_positions(state::tables& to, const group_positions& of, timestamp now);
-// Says whether the group had any.
+// Says whether the group had any. Those of deleted topics count for nothing, cleared away or not.
 bool forget_group(state::tables& in, const std::string& group);
 
 // Clears the positions of a deleted topic, in slices: they lie in order of group, so that all of the table
