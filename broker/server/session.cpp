@@ -161,7 +161,7 @@ void session::dispatch(const wire::Frame& frame, const protocol::frame_view& byt
     case Body::ListTopics:
       return handlers::list_topics(*this, id, *frame.body_as_ListTopics());
     case Body::InitProducer:
-      return handlers::init_producer(*this, id);
+      return handlers::init_producer(*this, id, *frame.body_as_InitProducer());
     case Body::Publish:
       return handlers::publish(*this, id, *frame.body_as_Publish(), slice(owner, bytes.payload));
     case Body::Commit:

@@ -233,8 +233,10 @@ void shard_link::append(std::vector<shard::append_request> batches, durability w
       });
 }
 
-void shard_link::init_producer(shard::shard::producer_done done) {
-  to_.runs_on_.post([&to = to_, done = back(std::move(done))] { to.shard_->init_producer(done); });
+void shard_link::init_producer(shard::producer_request what, shard::shard::producer_done done) {
+  to_.runs_on_.post([&to = to_, what = std::move(what), done = back(std::move(done))]() mutable {
+    to.shard_->init_producer(std::move(what), std::move(done));
+  });
 }
 
 void shard_link::locate(std::string topic, std::vector<start_at> starts, std::optional<start_at> others,

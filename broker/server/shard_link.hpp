@@ -59,7 +59,7 @@ class shard_link final : public shard_port {
                    std::function<void(std::vector<shard::topic_info>, bool)> done) override;
   void append(std::vector<shard::append_request> batches, durability wanted,
               shard::shard::append_done done) override;
-  void init_producer(shard::shard::producer_done done) override;
+  void init_producer(shard::producer_request what, shard::shard::producer_done done) override;
   void locate(std::string topic, std::vector<start_at> starts, std::optional<start_at> others,
               std::function<void(located_topics)> done) override;
   void commit(shard::commit_request what, shard::shard::commit_done done) override;

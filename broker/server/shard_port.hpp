@@ -74,7 +74,7 @@ class shard_port {
 
   virtual void append(std::vector<shard::append_request> batches, durability wanted,
                       shard::shard::append_done done) = 0;
-  virtual void init_producer(shard::shard::producer_done done) = 0;
+  virtual void init_producer(shard::producer_request what, shard::shard::producer_done done) = 0;
   virtual void commit(shard::commit_request what, shard::shard::commit_done done) = 0;
 
   // `starts` for those partitions; with `others` all other partitions too, as that says. `topic` may be a

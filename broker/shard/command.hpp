@@ -82,7 +82,12 @@ struct commit_command {
   std::vector<timer_change> timers{};  // changed before anything is appended
   std::vector<group_positions> positions{};
 };
-struct init_producer_command {};
+struct init_producer_command {
+  std::string name{};  // empty: none, and what follows means nothing
+  timestamp now{};
+  std::optional<state::producer_identity> renews{};  // see producer_request
+  std::uint32_t names_max = 0;
+};
 struct trim_command {
   state::partition_key of;
   offset log_start;
@@ -93,6 +98,12 @@ struct expire_producers_command {
   state::producer_key last;
 };
 struct expire_committers_command {
+  timestamp cutoff;
+  producer_id first;
+  producer_id last;
+};
+// Names last used before `cutoff`.
+struct expire_named_producers_command {
   timestamp cutoff;
   producer_id first;
   producer_id last;
@@ -130,12 +141,13 @@ struct expire_tombstones_command {
   std::vector<std::string> keys;
 };
 
-using command = std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
-                             init_producer_command, trim_command, expire_producers_command, relocated_command,
-                             commit_command, expire_committers_command, commit_positions_command,
-                             delete_group_command, create_queue_command, alter_queue_command,
-                             delete_queue_command, settle_command, unpark_queue_command, purge_queue_command,
-                             fire_command, compacted_command, expire_tombstones_command>;
+using command =
+    std::variant<append_command, create_topic_command, alter_topic_command, delete_topic_command,
+                 init_producer_command, trim_command, expire_producers_command, relocated_command,
+                 commit_command, expire_committers_command, commit_positions_command, delete_group_command,
+                 create_queue_command, alter_queue_command, delete_queue_command, settle_command,
+                 unpark_queue_command, purge_queue_command, fire_command, compacted_command,
+                 expire_tombstones_command, expire_named_producers_command>;
 
 // Writes commands as the head of a journal entry. Reuses its buffer: have one per thread.
 class command_encoder {

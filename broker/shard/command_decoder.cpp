@@ -10,6 +10,10 @@ namespace skald::shard {
 
 namespace {
 
+[[noreturn]] void corrupt() {
+  throw error(errc::storage_corrupt, "a journal entry with a valid checksum holds no valid command");
+}
+
 timestamp at_ms(std::int64_t value) {
   return timestamp(std::chrono::milliseconds(value));
 }
@@ -136,6 +140,14 @@ delete_topic_command read(const fb::DeleteTopic& t) {
 init_producer_command read(const fb::InitProducer&) {
   return {};
 }
+init_producer_command read(const fb::InitNamedProducer& t) {
+  init_producer_command c{
+      .name = t.name()->str(), .now = at_ms(t.now_ms()), .renews = {}, .names_max = t.names_max()};
+  if (const fb::ProducerIdentity* renews = t.renews())
+    c.renews = {producer_id(renews->producer()), producer_epoch(renews->epoch())};
+  if (c.name.empty()) corrupt();
+  return c;
+}
 trim_command read(const fb::Trim& t) {
   return {partition_of(t), offset(t.log_start())};
 }
@@ -146,6 +158,9 @@ expire_producers_command read(const fb::ExpireProducers& t) {
   return {at_ms(t.cutoff_ms()), key(*t.first()), key(*t.last())};
 }
 expire_committers_command read(const fb::ExpireCommitters& t) {
+  return {at_ms(t.cutoff_ms()), producer_id(t.first()), producer_id(t.last())};
+}
+expire_named_producers_command read(const fb::ExpireNamedProducers& t) {
   return {at_ms(t.cutoff_ms()), producer_id(t.first()), producer_id(t.last())};
 }
 relocated_command read(const fb::Relocated& t) {
@@ -218,10 +233,6 @@ expire_tombstones_command read(const fb::ExpireTombstones& t) {
   return expire;
 }
 
-[[noreturn]] void corrupt() {
-  throw error(errc::storage_corrupt, "a journal entry with a valid checksum holds no valid command");
-}
-
 command read(const fb::Entry& entry) {
   switch (entry.command_type()) {
     case fb::Command::Append:
@@ -266,6 +277,10 @@ command read(const fb::Entry& entry) {
       return read(*entry.command_as_Compacted());
     case fb::Command::ExpireTombstones:
       return read(*entry.command_as_ExpireTombstones());
+    case fb::Command::InitNamedProducer:
+      return read(*entry.command_as_InitNamedProducer());
+    case fb::Command::ExpireNamedProducers:
+      return read(*entry.command_as_ExpireNamedProducers());
     case fb::Command::NONE:
       corrupt();
   }

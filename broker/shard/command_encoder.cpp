@@ -125,8 +125,12 @@ any_offset write(FlatBufferBuilder& to, const alter_topic_command& c) {
 any_offset write(FlatBufferBuilder& to, const delete_topic_command& c) {
   return as_any(fb::CreateDeleteTopic(to, c.topic.value()));
 }
-any_offset write(FlatBufferBuilder& to, const init_producer_command&) {
-  return as_any(fb::CreateInitProducer(to));
+any_offset write(FlatBufferBuilder& to, const init_producer_command& c) {
+  if (c.name.empty()) return as_any(fb::CreateInitProducer(to));
+  const auto name = to.CreateString(c.name);
+  fb::ProducerIdentity renews;
+  if (c.renews) renews = {c.renews->id.value(), c.renews->epoch.value()};
+  return as_any(fb::CreateInitNamedProducer(to, name, ms(c.now), c.renews ? &renews : nullptr, c.names_max));
 }
 any_offset write(FlatBufferBuilder& to, const trim_command& c) {
   return as_any(fb::CreateTrim(to, c.of.topic.value(), c.of.partition.value(), c.log_start.value()));
@@ -141,6 +145,9 @@ any_offset write(FlatBufferBuilder& to, const expire_producers_command& c) {
 }
 any_offset write(FlatBufferBuilder& to, const expire_committers_command& c) {
   return as_any(fb::CreateExpireCommitters(to, ms(c.cutoff), c.first.value(), c.last.value()));
+}
+any_offset write(FlatBufferBuilder& to, const expire_named_producers_command& c) {
+  return as_any(fb::CreateExpireNamedProducers(to, ms(c.cutoff), c.first.value(), c.last.value()));
 }
 any_offset write(FlatBufferBuilder& to, const relocated_command& c) {
   if (const auto* timer = std::get_if<state::timer_key>(&c.moved.what)) {

@@ -15,22 +15,10 @@ namespace skald::shard {
 namespace {
 
 constexpr std::array<std::string_view, 3> queue_sections = {"queues", "queue_partitions", "queue_records"};
-constexpr std::array<std::string_view, 16> all_sections = {"meta",
-                                                           "topics",
-                                                           "partitions",
-                                                           "batches",
-                                                           "producers",
-                                                           "segments",
-                                                           "garbage",
-                                                           "keys",
-                                                           "message_ids",
-                                                           "committers",
-                                                           "group_positions",
-                                                           "queues",
-                                                           "queue_partitions",
-                                                           "queue_records",
-                                                           "timers",
-                                                           "journal"};
+constexpr std::array<std::string_view, 17> all_sections = {
+    "meta",     "topics",           "partitions",    "batches",     "producers",  "named_producers",
+    "segments", "garbage",          "keys",          "message_ids", "committers", "group_positions",
+    "queues",   "queue_partitions", "queue_records", "timers",      "journal"};
 
 std::uint64_t number(std::uint64_t value) {
   return value;
@@ -79,8 +67,15 @@ void describe(fields& to, const delete_topic_command& c) {
   to.emplace_back("command", "delete_topic");
   to.emplace_back("topic_id", number(c.topic.value()));
 }
-void describe(fields& to, const init_producer_command&) {
+void describe(fields& to, const init_producer_command& c) {
   to.emplace_back("command", "init_producer");
+  if (c.name.empty()) return;
+  to.emplace_back("name", c.name);
+  if (c.renews) {
+    to.emplace_back("producer", c.renews->id.value());
+    to.emplace_back("epoch", number(c.renews->epoch.value()));
+  }
+  to.emplace_back("now_ms", ms_of(c.now));
 }
 void describe(fields& to, const trim_command& c) {
   to.emplace_back("command", "trim");
@@ -109,6 +104,10 @@ void describe(fields& to, const commit_command& c) {
 }
 void describe(fields& to, const expire_committers_command& c) {
   to.emplace_back("command", "expire_committers");
+  to.emplace_back("cutoff_ms", ms_of(c.cutoff));
+}
+void describe(fields& to, const expire_named_producers_command& c) {
+  to.emplace_back("command", "expire_named_producers");
   to.emplace_back("cutoff_ms", ms_of(c.cutoff));
 }
 void describe(fields& to, const commit_positions_command& c) {
@@ -171,6 +170,7 @@ class dumper final : public offline_state::listener {
     if (wants("partitions")) partitions();
     if (wants("batches")) batches();
     if (wants("producers")) producers();
+    if (wants("named_producers")) named_producers();
     if (wants("segments")) segments();
     if (wants("garbage")) garbage();
     if (wants("group_positions")) group_positions();
@@ -270,6 +270,14 @@ class dumper final : public offline_state::listener {
       out_({"producers", std::move(f)});
       return true;
     });
+  }
+  void named_producers() {
+    for (const auto& [id, row] : tables_.named_producers)
+      out_({"named_producers",
+            {{"producer", id.value()},
+             {"name", row.name},
+             {"epoch", number(row.epoch.value())},
+             {"last_seen_ms", ms_of(row.last_seen)}}});
   }
   void segments() {
     for (const auto& [segment, row] : tables_.segments)

@@ -17,9 +17,9 @@
 
 namespace skald::shard {
 
-// What can be dumped: "meta", "topics", "partitions", "batches", "producers", "segments", "garbage", "keys",
-// "message_ids", "committers", "group_positions", "queues", "queue_partitions", "queue_records", "timers" and
-// "journal".
+// What can be dumped: "meta", "topics", "partitions", "batches", "producers", "named_producers", "segments",
+// "garbage", "keys", "message_ids", "committers", "group_positions", "queues", "queue_partitions",
+// "queue_records", "timers" and "journal".
 std::span<const std::string_view> dump_sections();
 
 struct dump_row {

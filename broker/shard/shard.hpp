@@ -118,6 +118,14 @@ struct append_request {
   std::shared_ptr<const append_conditions> conditions{};  // null: none
 };
 
+// A producer asks for an identity.
+struct producer_request {
+  std::string name{};  // valid; empty: an identity that is nobody else's
+  // The holder of the name asks for its next epoch, unless another has taken the name over. Asked again, it
+  // gets the same.
+  std::optional<state::producer_identity> renews{};
+};
+
 struct append_result {
   failure why;                        // ok unless refused
   std::optional<offset> base_offset;  // absent with durability::memory, and while the record waits
@@ -255,6 +263,7 @@ struct options {
   std::chrono::hours producer_expiry{24 * 7};
   std::uint32_t partitions_max = 100'000;  // of all topics together
   std::uint32_t queues_max = 100'000;      // likewise
+  std::uint32_t named_producers_max = 100'000;
   // Told, on the shard's executor, what an operator should know and nobody asked for: a batch that has
   // rotted, a full disk and its relief. May be empty.
   std::function<void(const std::string&)> warn;
@@ -320,8 +329,10 @@ class shard {
   // Appends each batch, independently, in order; calls `done` once, when all are as durable as asked.
   // `achieved` is what was asked, or more.
   void append(std::vector<append_request> batches, durability wanted, append_done done);
+  // Fails with fenced_producer when the name is not the renewing producer's any more, or overloaded when
+  // there are too many names. From the moment it is done, whoever had the name before is fenced.
   using producer_done = std::function<void(failure, producer_id, producer_epoch)>;
-  void init_producer(producer_done done);
+  void init_producer(producer_request what, producer_done done);
   using commit_done = std::function<void(commit_result)>;
   // One entry of the journal, hence one atomic change. The topics of all appends are of this shard.
   void commit(commit_request what, commit_done done);

@@ -227,10 +227,14 @@ void shard::append(std::vector<append_request> batches, durability wanted, appen
   impl_->append(std::move(batches), wanted, std::move(done));
 }
 
-void shard::init_producer(producer_done done) {
+void shard::init_producer(producer_request what, producer_done done) {
   const auto tell = std::make_shared<producer_done>(std::move(done));
-  const failure why = impl_->propose(init_producer_command{}, journal::urgency::normal, [tell](effect made) {
-    (*tell)(std::move(made.why), made.producer, producer_epoch(0));
+  const command init = init_producer_command{.name = std::move(what.name),
+                                             .now = impl_->clock_.now(),
+                                             .renews = what.renews,
+                                             .names_max = impl_->options_.named_producers_max};
+  const failure why = impl_->propose(init, journal::urgency::normal, [tell](effect made) {
+    (*tell)(std::move(made.why), made.producer.id, made.producer.epoch);
   });
   if (why) impl_->post([tell, why](impl&) { (*tell)(why, producer_id(), producer_epoch()); });
 }

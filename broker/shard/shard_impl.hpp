@@ -124,6 +124,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   void trimmed();
   void expire_step();
   bool expire_committers_step(timestamp cutoff);
+  bool expire_names_step(timestamp cutoff);
   void relocate_if_worthwhile();
   void compact_step();
   void compact_later();
@@ -171,6 +172,7 @@ struct shard::impl final : commit_log::listener, flusher::listener {
   bool retention_cut_ = false;             // more has expired than a round looks at
   state::producer_key expire_next_{};
   producer_id expire_committers_next_{};
+  producer_id expire_names_next_{};
   bool expiring_ = false;
   bool compact_coming_ = false;  // a step is posted
   state::text_key tombstones_next_{};

@@ -187,7 +187,8 @@ void shard::impl::expire_step() {
   const bool more = seen == producers_per_step;
   expire_next_ =
       more ? state::producer_key{last.on, producer_id(last.producer.value() + 1)} : state::producer_key{};
-  expiring_ = expire_committers_step(cutoff) || more;
+  const bool more_committers = expire_committers_step(cutoff);
+  expiring_ = expire_names_step(cutoff) || more_committers || more;
 }
 
 // Says whether there are more to look at.
@@ -207,6 +208,26 @@ bool shard::impl::expire_committers_step(timestamp cutoff) {
   }
   const bool more = seen == committers_per_step;
   expire_committers_next_ = more ? producer_id(last.value() + 1) : producer_id();
+  return more;
+}
+
+// Likewise.
+bool shard::impl::expire_names_step(timestamp cutoff) {
+  producer_id last;
+  std::size_t seen = 0;
+  bool any_idle = false;
+  for (auto at = tables_.named_producers.lower_bound(expire_names_next_);
+       at != tables_.named_producers.end() && seen < producers_per_step; ++at, ++seen) {
+    const auto [id, row] = *at;
+    last = id;
+    any_idle |= row.last_seen < cutoff;
+  }
+  if (any_idle) {
+    const command expire = expire_named_producers_command{cutoff, expire_names_next_, last};
+    if (propose(expire, journal::urgency::frees_space, {})) return true;
+  }
+  const bool more = seen == producers_per_step;
+  expire_names_next_ = more ? producer_id(last.value() + 1) : producer_id();
   return more;
 }
 

@@ -43,6 +43,7 @@ constexpr offset offset_max{std::numeric_limits<std::uint64_t>::max()};
 
 state_machine::state_machine(state::tables& over) : tables_(over), index_(over), queues_(over) {
   for (const auto& [id, topic] : tables_.topics) by_name_.emplace(topic.name, id);
+  for (const auto& [id, producer] : tables_.named_producers) producers_by_name_.emplace(producer.name, id);
 }
 
 std::optional<topic_id> state_machine::find(std::string_view name) const {
@@ -150,6 +151,9 @@ effect state_machine::on(const append_command& c, journal::place batch) {
   std::optional<producer_row> known;
   const producer_key producer{c.to, c.producer.value_or(producer_id())};
   if (c.producer) {
+    appended.why = fenced(*c.producer, c.epoch);
+    if (appended.why) return appended;
+    note_use(*c.producer, c.now);
     known = tables_.producers.get(producer);
     const sequence_verdict verdict = judge_sequence(known ? &*known : nullptr, c);
     switch (verdict.is) {
@@ -309,26 +313,6 @@ effect state_machine::on(const relocated_command& c, journal::place batch) {
   } else {
     move(tables_.batches, std::get<batch_key>(c.moved.what));
   }
-  return {};
-}
-
-// ---- producers ----
-
-effect state_machine::on(const init_producer_command&, journal::place) {
-  effect made;
-  made.producer = tables_.meta.next_producer;
-  tables_.meta.next_producer = producer_id(made.producer.value() + 1);
-  return made;
-}
-
-effect state_machine::on(const expire_producers_command& c, journal::place) {
-  std::vector<producer_key> idle;
-  tables_.producers.scan(c.first, [&](const producer_key& key, const producer_row& row) {
-    if (key > c.last) return false;
-    if (row.last_seen < c.cutoff) idle.push_back(key);
-    return true;
-  });
-  for (const producer_key& key : idle) tables_.producers.erase(key);
   return {};
 }
 

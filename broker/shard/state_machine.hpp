@@ -15,6 +15,11 @@
 //     refused, that number is remembered: batches that were already on their way behind it are then out of
 //     order, rather than being stored before it.
 //
+// A producer may have a name. Whoever asks for the name last has it: the same id with the next epoch (after
+// the last epoch a new id), and from then on batches and commits under anything else that was given to the
+// name are fenced_producer, in partitions that know nothing of the producer, too. A name that was not used
+// for so long that it is forgotten has no holder: whoever had it is fenced.
+//
 // A commit is checked whole before any of it is done; each part sees what the parts before it change. A
 // message id that the partition knows makes an append a duplicate, by itself or in a commit: it gets the
 // offset of the record that has the id, and nothing is stored.
@@ -64,7 +69,7 @@ struct effect {
   std::uint64_t version = 0;  // of the last record's key, in a topic with an index: now, or why it conflicts
   std::vector<committed_append> appends;  // of a commit, or of timers that fired; in order
   std::optional<timestamp> due;           // of the earliest timer that was set or moved
-  producer_id producer;                   // new
+  state::producer_identity producer;      // given
   queue_id queue;                         // created
   enum class change : std::uint8_t { nothing_to_read, records_added, topic_gone } readers = {};
 };
@@ -103,6 +108,7 @@ class state_machine {
   effect on(const expire_tombstones_command&, journal::place);
   effect on(const commit_command&, journal::place batches);
   effect on(const expire_committers_command&, journal::place);
+  effect on(const expire_named_producers_command&, journal::place);
   effect on(const create_queue_command&, journal::place);
   effect on(const alter_queue_command&, journal::place);
   effect on(const delete_queue_command&, journal::place);
@@ -110,6 +116,13 @@ class state_machine {
   effect on(const unpark_queue_command&, journal::place);
   effect on(const purge_queue_command&, journal::place);
   effect on(const fire_command&, journal::place);
+
+  // ---- named producers (state_machine_producers.cpp) ----
+  effect give_name(const init_producer_command&);
+  producer_id new_producer_id();
+  // Why the holder of a named producer's id and epoch may not go on; nothing for one without a name.
+  failure fenced(producer_id by, producer_epoch epoch) const;
+  void note_use(producer_id by, timestamp now);
 
   // What the earlier appends of a commit will have changed once the commit takes effect.
   struct staged;
@@ -150,7 +163,8 @@ class state_machine {
   state::tables& tables_;
   position_sweep position_sweep_;  // of the topic whose garbage is being cleared
   record_index index_;
-  std::map<std::string, topic_id, std::less<>> by_name_;  // follows from tables_.topics
+  std::map<std::string, topic_id, std::less<>> by_name_;               // follows from tables_.topics
+  std::map<std::string, producer_id, std::less<>> producers_by_name_;  // follows from tables_.named_producers
   queue_state queues_;
 };
 

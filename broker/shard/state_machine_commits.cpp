@@ -66,6 +66,8 @@ bool state_machine::refuses(const commit_command& c, effect& outcome) const {
 
 bool state_machine::is_settled(producer_id by, producer_epoch epoch, std::uint64_t sequence,
                                effect& outcome) const {
+  outcome.why = fenced(by, epoch);
+  if (outcome.why) return true;
   const auto committer = tables_.committers.get(by);
   if (!committer) return false;
   if (epoch < committer->epoch) {
@@ -94,6 +96,7 @@ bool state_machine::is_settled(producer_id by, producer_epoch epoch, std::uint64
 
 void state_machine::remember(const commit_command& c, const effect& outcome) {
   if (!c.producer) return;
+  note_use(*c.producer, c.now);
   state::committer_row committer = tables_.committers.get(*c.producer).value_or(state::committer_row{});
   const bool anew = c.epoch > committer.epoch;
   const std::uint64_t newest = anew ? c.sequence : std::max(committer.newest, c.sequence);

@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "broker/state/lmdb_store.hpp"
 #include "skald/protocol/error.hpp"
 #include "skald/protocol/record_batch.hpp"
+#include "skald/protocol/topic_name.hpp"
 
 namespace skald::shard {
 
@@ -52,6 +55,7 @@ class verifier final : public offline_state::listener {
     check_topics();
     check_partitions();
     check_producers();
+    check_named_producers();
     check_group_positions();
     check_index();
     check_keys();
@@ -146,8 +150,24 @@ class verifier final : public offline_state::listener {
       if (tables_.partitions.find(key.on) == nullptr && !deleted) wrong(where, "there is no such partition");
       if (row.batches.size() > state::producer_row::remembered_max)
         wrong(where, "too much is remembered of it");
+      const state::named_producer_row* named = tables_.named_producers.find(key.producer);
+      if (named != nullptr && row.epoch > named->epoch)
+        wrong(where, "its epoch is above the newest of its name");
       return true;
     });
+  }
+
+  void check_named_producers() {
+    std::set<std::string> names;
+    for (const auto& [id, row] : tables_.named_producers) {
+      ++counts_.named_producers;
+      const std::string where = "producer " + std::to_string(id.value()) + ", named '" + row.name + "'";
+      if (!protocol::check_producer_name(row.name)) wrong(where, "it cannot have that name");
+      if (!names.insert(row.name).second) wrong(where, "another has the same name");
+      if (id < state::first_named_producer ||
+          id.value() - state::first_named_producer.value() >= tables_.meta.next_producer.value())
+        wrong(where, "its id is not one that is given to names, or not below the next to be given");
+    }
   }
 
   void check_group_positions() {

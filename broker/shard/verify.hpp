@@ -6,7 +6,7 @@
 //   batches     each lies within its segment, matches its checksum, has the length and record count indexed
 //   partitions  offsets without gaps from log_start to end; bytes and running totals add up
 //   topics      each has its partitions, and each partition its topic; ids are below the next to be given
-//   producers   belong to a partition
+//   producers   belong to a partition; each name has one id, which was given, and the newest of its epochs
 //   positions   of consumer groups lie within their partition
 //   keys        each readable record is the version of its key that it is said to be; the newest are there
 //   ids         each message id leads to its record; each commit is known of its producer
@@ -44,6 +44,7 @@ struct verification {
   std::uint64_t batch_bytes = 0;
   std::uint64_t records = 0;
   std::uint64_t producers = 0;
+  std::uint64_t named_producers = 0;
   std::uint64_t group_positions = 0;
   std::uint64_t keys = 0;  // of topics with an index of keys
   std::uint64_t queues = 0;

@@ -13,10 +13,10 @@ namespace skald::state {
 namespace {
 
 constexpr std::array<std::string_view, table_count> names = {
-    "meta",       "topics",          "partitions", "batches",          "places",        "producers",
-    "segments",   "garbage",         "keys",       "key_records",      "message_ids",   "commits",
-    "committers", "group_positions", "queues",     "queue_partitions", "queue_records", "timers",
-    "timer_names"};
+    "meta",        "topics",          "partitions", "batches",          "places",        "producers",
+    "segments",    "garbage",         "keys",       "key_records",      "message_ids",   "commits",
+    "committers",  "group_positions", "queues",     "queue_partitions", "queue_records", "timers",
+    "timer_names", "named_producers"};
 
 MDB_val as_value(std::string_view bytes) {
   // LMDB does not write through the pointers it is given, but its interface does not say so.
@@ -65,13 +65,14 @@ class lmdb_store::lmdb_cursor final : public cursor {
  public:
   lmdb_cursor(const lmdb_store& in, table_id table)
       : store_(in), table_(table), transaction_(in.begin_read()) {
+    if (!in.has(table)) return;
     const int code = mdb_cursor_open(transaction_, in.tables_[static_cast<std::size_t>(table)], &cursor_);
     if (code == 0) return;
     in.end_read(transaction_);
     fail(code, in.where());
   }
   ~lmdb_cursor() override {
-    mdb_cursor_close(cursor_);
+    if (cursor_ != nullptr) mdb_cursor_close(cursor_);
     store_.end_read(transaction_);
   }
   lmdb_cursor(const lmdb_cursor&) = delete;
@@ -93,6 +94,7 @@ class lmdb_store::lmdb_cursor final : public cursor {
 
  private:
   bool move(MDB_cursor_op how) {
+    if (cursor_ == nullptr) return false;
     const int code = mdb_cursor_get(cursor_, &key_, &value_, how);
     if (code != 0 && code != MDB_NOTFOUND) fail(code, store_.where());
     return code == 0;
@@ -101,7 +103,7 @@ class lmdb_store::lmdb_cursor final : public cursor {
   const lmdb_store& store_;
   table_id table_;
   MDB_txn* transaction_;
-  MDB_cursor* cursor_ = nullptr;
+  MDB_cursor* cursor_ = nullptr;  // null: the table is not there
   MDB_val key_{};
   MDB_val value_{};
 };
@@ -156,6 +158,10 @@ lmdb_store::lmdb_store(const std::filesystem::path& directory, std::uint64_t map
   for (std::size_t i = 0; i < table_count; ++i) {
     const int code =
         mdb_dbi_open(opened, std::string(names[i]).c_str(), read_only ? 0u : MDB_CREATE, &tables_[i]);
+    if (read_only && code == MDB_NOTFOUND && table_id(i) != table_id::meta) {
+      tables_[i] = absent;
+      continue;
+    }
     if (code != 0) opening.reset();  // before the environment is closed
     attempt(code);
   }
@@ -205,6 +211,7 @@ void lmdb_store::end_read(MDB_txn* done) const noexcept {
 }
 
 std::optional<std::string> lmdb_store::get(table_id table, std::string_view key) const {
+  if (!has(table)) return std::nullopt;
   MDB_txn* const reading = begin_read();
   MDB_val stored_key = as_value(key);
   MDB_val stored_value{};

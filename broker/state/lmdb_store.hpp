@@ -45,6 +45,10 @@ class lmdb_store final : public store {
   // it holds nothing.
   struct read_transaction;
 
+  // A table that is younger than the environment, which is not to be written to: it has no rows.
+  static constexpr MDB_dbi absent = ~MDB_dbi{0};
+  bool has(table_id table) const { return tables_[static_cast<std::size_t>(table)] != absent; }
+
   std::string where() const;
   // The value itself. Throws storage_corrupt when it is not what was written.
   std::string_view checked(table_id table, std::string_view key, std::string_view stored) const;

@@ -144,10 +144,10 @@ void decode(std::string_view in, meta_row& row) {
                 "the state has schema version " + std::to_string(row.schema) + ", this program knows up to " +
                     std::to_string(schema_version) + ": use the newer skaldd that wrote it");
   if (row.schema == 0) throw error(errc::storage_corrupt, "the state has schema version 0");
-  if (row.schema < schema_version)
+  if (row.schema < schema_version_oldest)
     throw error(errc::unsupported_version,
-                "the state has schema version " + std::to_string(row.schema) + ", this program knows only " +
-                    std::to_string(schema_version) +
+                "the state has schema version " + std::to_string(row.schema) +
+                    ", this program knows none before " + std::to_string(schema_version_oldest) +
                     ": read it with the skaldd that wrote it, and publish it anew to this one");
   from.number(row.replay_from.next).number(row.replay_from.segment).number(row.replay_from.position);
   from.number(row.applied).number(row.next_topic).number(row.next_producer).number(row.next_timer).finish();
@@ -337,6 +337,17 @@ void encode(const committer_row& row, std::string& out) {
 }
 void decode(std::string_view in, committer_row& row) {
   decoder(in).number(row.epoch).number(row.newest).number(row.last_seen).finish();
+}
+
+void encode(const named_producer_row& row, std::string& out) {
+  encoder to(out);
+  to.text(row.name).number(row.epoch).number(row.last_seen);
+  to.number(row.renews.id).number(row.renews.epoch);
+}
+void decode(std::string_view in, named_producer_row& row) {
+  decoder from(in);
+  from.text(row.name).number(row.epoch).number(row.last_seen);
+  from.number(row.renews.id).number(row.renews.epoch).finish();
 }
 
 void encode(const segment_row& row, std::string& out) {

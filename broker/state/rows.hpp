@@ -20,12 +20,18 @@
 
 namespace skald::state {
 
-inline constexpr std::uint32_t schema_version = 3;
+inline constexpr std::uint32_t schema_version = 4;
+// The oldest that can be read: nothing but tables was added since. What is written says schema_version.
+inline constexpr std::uint32_t schema_version_oldest = 3;
 
 // The time of what has no end.
 inline constexpr timestamp never = timestamp::max();
 // The offset of a record that waits for its time.
 inline constexpr offset not_yet{std::numeric_limits<std::uint64_t>::max()};
+
+// Producers with a name have ids from here on, those without one below: whether a batch's producer can have
+// been fenced is seen by its id.
+inline constexpr producer_id first_named_producer{1ull << 48};
 
 inline constexpr std::size_t timer_name_bytes_max = 240;  // of owner and name together
 
@@ -212,6 +218,23 @@ struct committer_row {
   friend bool operator==(const committer_row&, const committer_row&) = default;
 };
 
+struct producer_identity {
+  producer_id id;
+  producer_epoch epoch;
+  friend auto operator<=>(const producer_identity&, const producer_identity&) = default;
+};
+
+// The newest holder of a name, by its id. Who publishes or commits under an id of a named producer that has
+// no row, or another epoch, is fenced.
+struct named_producer_row {
+  std::string name;
+  producer_epoch epoch;
+  timestamp last_seen;  // to the minute, so that a batch seldom changes it
+  // What its holder had before, and gave up for this; id 0 (nobody's) if it was taken over, or is new.
+  producer_identity renews;
+  friend bool operator==(const named_producer_row&, const named_producer_row&) = default;
+};
+
 struct segment_row {
   std::uint64_t live_bytes = 0;
   friend bool operator==(const segment_row&, const segment_row&) = default;
@@ -292,6 +315,7 @@ void encode(const key_row&, std::string&);
 void encode(const offset_row&, std::string&);
 void encode(const commit_row&, std::string&);
 void encode(const committer_row&, std::string&);
+void encode(const named_producer_row&, std::string&);
 void encode(const timer_row&, std::string&);
 void encode(const timer_name_row&, std::string&);
 void encode(const place_row&, std::string&);
@@ -322,6 +346,7 @@ void decode(std::string_view, key_row&);
 void decode(std::string_view, offset_row&);
 void decode(std::string_view, commit_row&);
 void decode(std::string_view, committer_row&);
+void decode(std::string_view, named_producer_row&);
 void decode(std::string_view, timer_row&);
 void decode(std::string_view, timer_name_row&);
 void decode(std::string_view, place_row&);

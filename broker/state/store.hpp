@@ -36,9 +36,10 @@ enum class table_id : std::uint8_t {
   queue_partitions,
   queue_records,
   timers,
-  timer_names
+  timer_names,
+  named_producers
 };
-inline constexpr std::size_t table_count = 19;
+inline constexpr std::size_t table_count = 20;
 std::string_view to_string(table_id table) noexcept;
 
 // A place in one table, in the order of keys as unsigned bytes. The views are valid until the cursor moves or

@@ -53,9 +53,11 @@ tables::tables(store& in)
   garbage.load(in);
   queues.load(in);
   queue_partitions.load(in);
+  named_producers.load(in);
 }
 
 frozen_tables tables::freeze() {
+  meta.schema = schema_version;  // which it may be the first to be written as
   frozen_tables frozen{.meta = meta, .live_bytes = {}, .write = {}};
   for (const auto& [segment, row] : segments) frozen.live_bytes.emplace_back(segment, row.live_bytes);
   frozen.write = [meta = meta, topics = topics.freeze(), partitions = partitions.freeze(),
@@ -65,7 +67,8 @@ frozen_tables tables::freeze() {
                   commits = commits.freeze(), committers = committers.freeze(),
                   group_positions = group_positions.freeze(), queues = queues.freeze(),
                   queue_partitions = queue_partitions.freeze(), queue_records = queue_records.freeze(),
-                  timers = timers.freeze(), timer_names = timer_names.freeze()](writer& to) {
+                  timers = timers.freeze(), timer_names = timer_names.freeze(),
+                  named_producers = named_producers.freeze()](writer& to) {
     std::string key;
     std::string value;
     encode(meta, value);
@@ -88,6 +91,7 @@ frozen_tables tables::freeze() {
     write_changes(to, table_id::queue_records, *queue_records, key, value);
     write_changes(to, table_id::timers, *timers, key, value);
     write_changes(to, table_id::timer_names, *timer_names, key, value);
+    write_changes(to, table_id::named_producers, named_producers, key, value);
   };
   return frozen;
 }
@@ -113,7 +117,7 @@ std::size_t tables::changed_rows() const {
          keys.changed_rows() + key_records.changed_rows() + message_ids.changed_rows() +
          commits.changed_rows() + committers.changed_rows() + group_positions.changed_rows() +
          queues.changed_rows() + queue_partitions.changed_rows() + queue_records.changed_rows() +
-         timers.changed_rows() + timer_names.changed_rows();
+         timers.changed_rows() + timer_names.changed_rows() + named_producers.changed_rows();
 }
 
 }  // namespace skald::state

@@ -23,6 +23,7 @@
 //   queue_records     queue, partition, offset  settled, tried or parked records above that yes
 //   timers      due time, id                    a record that waits, and where it lies      in effect
 //   timer_names owner, name                     the timer of that name                      in effect
+//   named_producers  producer                   the name it has, and its newest epoch       yes
 //
 // "In effect": rows whose offset is before the partition's log_start count for nothing, nor do those of older
 // records of a key in a compacted topic; a node clears them away, with the batch they belong to, when it
@@ -83,6 +84,7 @@ class tables {
   overlay_table<queue_record_key, queue_record_row> queue_records;
   overlay_table<timer_key, timer_row> timers;
   overlay_table<timer_name_key, timer_name_row> timer_names;
+  resident_table<producer_id, named_producer_row> named_producers{table_id::named_producers};
 
   // Everything changed since the last freeze. Until thaw() says that it has been written, no second freeze.
   frozen_tables freeze();

@@ -18,13 +18,21 @@ failure refuse(std::string message) {
   return {errc::invalid_topic_name, std::move(message)};
 }
 
+result<> check_plain_name(std::string_view name, const char* whose) {
+  if (name.empty() || name.size() > topic_name_bytes_max || !std::ranges::all_of(name, is_allowed))
+    return failure{errc::invalid_request,
+                   "the name of " + std::string(whose) + " has 1 to 249 characters of A-Z a-z 0-9 . _ and -"};
+  return {};
+}
+
 }  // namespace
 
 result<> check_group_name(std::string_view name) {
-  if (name.empty() || name.size() > topic_name_bytes_max || !std::ranges::all_of(name, is_allowed))
-    return failure{errc::invalid_request,
-                   "the name of a group, or of a member, has 1 to 249 characters of A-Z a-z 0-9 . _ and -"};
-  return {};
+  return check_plain_name(name, "a group, or of a member,");
+}
+
+result<> check_producer_name(std::string_view name) {
+  return check_plain_name(name, "a producer");
 }
 
 result<> check_topic_name(std::string_view name) {

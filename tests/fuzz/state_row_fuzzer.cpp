@@ -51,7 +51,8 @@ constexpr std::array kinds = {&read<skald::topic_id>,
                               &read<key_row>,
                               &read<offset_row>,
                               &read<commit_row>,
-                              &read<committer_row>};
+                              &read<committer_row>,
+                              &read<named_producer_row>};
 
 }  // namespace
 

@@ -42,5 +42,14 @@ TEST_CASE("dots alone and the broker's own names are refused") {
   CHECK(complaint("__timers") == "topic names that begin with '__' are the broker's own: '__timers'");
 }
 
+TEST_CASE("a producer's name has the characters of a topic's, and may be any of them") {
+  for (const char* name : {"a", "..", "__x", "Order-Events_2.eu"})
+    CHECK_MESSAGE(check_producer_name(name).has_value(), name);
+  CHECK(check_producer_name(std::string(249, 'x')));
+  for (const std::string& name :
+       {std::string(), std::string(250, 'x'), std::string("a b"), std::string("a/b")})
+    CHECK(check_producer_name(name).error().code == errc::invalid_request);
+}
+
 }  // namespace
 }  // namespace skald::protocol

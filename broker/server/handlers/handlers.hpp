@@ -25,7 +25,7 @@ void delete_topic(session& of, std::uint64_t id, const wire::DeleteTopic& messag
 void describe_topic(session& of, std::uint64_t id, const wire::DescribeTopic& message);
 void list_topics(session& of, std::uint64_t id, const wire::ListTopics& message);
 
-void init_producer(session& of, std::uint64_t id);
+void init_producer(session& of, std::uint64_t id, const wire::InitProducer& message);
 // `payload` shares in the received bytes, and so does what is handed to the journal.
 void publish(session& of, std::uint64_t id, const wire::Publish& message, const slice& payload);
 

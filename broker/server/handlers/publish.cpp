@@ -4,6 +4,7 @@
 #include "broker/server/handlers/appends.hpp"
 #include "broker/server/handlers/handlers.hpp"
 #include "broker/server/session.hpp"
+#include "skald/protocol/topic_name.hpp"
 
 namespace skald::server::handlers {
 
@@ -25,14 +26,24 @@ void answer(const pending_request& request, const std::vector<shard::append_resu
 
 }  // namespace
 
-void init_producer(session& of, std::uint64_t id) {
-  of.host().shard.init_producer(
-      [request = of.open(id)](const shard::failure& why, producer_id producer, producer_epoch epoch) {
-        if (why) return request.fail(why.code, why.message);
-        request.answer([&](flatbuffers::FlatBufferBuilder& builder) {
-          return wire::CreateInitProducerOk(builder, producer.value(), epoch.value());
-        });
-      });
+void init_producer(session& of, std::uint64_t id, const wire::InitProducer& message) {
+  const pending_request request = of.open(id);
+  shard::producer_request what{.name = std::string(protocol::text(message.name()))};
+  if (!what.name.empty())
+    if (const result<> checked = protocol::check_producer_name(what.name); !checked)
+      return request.fail(checked.error().code, checked.error().message);
+  if (const auto holds = message.producer_id(); holds.has_value()) {
+    if (what.name.empty())
+      return request.fail(errc::invalid_request, "only a producer with a name can renew its identity");
+    what.renews = {producer_id(*holds), producer_epoch(message.epoch())};
+  }
+  auto done = [request](const shard::failure& why, producer_id producer, producer_epoch epoch) {
+    if (why) return request.fail(why.code, why.message);
+    request.answer([&](flatbuffers::FlatBufferBuilder& builder) {
+      return wire::CreateInitProducerOk(builder, producer.value(), epoch.value());
+    });
+  };
+  of.host().shard.init_producer(std::move(what), std::move(done));
 }
 
 void publish(session& of, std::uint64_t id, const wire::Publish& message, const slice& payload) {

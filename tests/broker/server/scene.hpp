@@ -182,8 +182,16 @@ class fake_shard final : public shard_port, public batch_source {
     }
     wake();
   }
-  void init_producer(shard::shard::producer_done done) override {
-    runs_on_.post([done] { done({}, producer_id(7), producer_epoch(0)); });
+  // A name's epochs are those of id 7, but for "taken", which somebody else has.
+  void init_producer(shard::producer_request what, shard::shard::producer_done done) override {
+    if (what.name == "taken")
+      return runs_on_.post([done] {
+        done({errc::fenced_producer, "another producer has taken over the name"}, producer_id(),
+             producer_epoch());
+      });
+    const producer_epoch before = what.renews ? what.renews->epoch : producer_epoch(0);
+    const auto epoch = static_cast<std::uint16_t>(before.value() + (what.name.empty() ? 0 : 1));
+    runs_on_.post([done, epoch] { done({}, producer_id(7), producer_epoch(epoch)); });
   }
   // Every append of a commit, one after the other, until one is refused.
   void commit(shard::commit_request what, shard::shard::commit_done done) override {

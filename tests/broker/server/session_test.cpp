@@ -180,4 +180,25 @@ TEST_CASE("status and producer ids are to be had") {
   CHECK(producer.frame().body_as_InitProducerOk()->producer_id() == 7);
 }
 
+TEST_CASE("a producer's name and what it renews reach the shard, and a refusal the client") {
+  scene on;
+  on.greet();
+  const auto named = [](const char* name, std::optional<std::uint16_t> renews = {}) {
+    return [=](flatbuffers::FlatBufferBuilder& b) {
+      const auto text = b.CreateString(name);
+      if (!renews) return wire::CreateInitProducer(b, text);
+      return wire::CreateInitProducer(b, text, 7, *renews);
+    };
+  };
+  const reply taken = on.ask(2, named("feed"));
+  REQUIRE(taken.frame().body_as_InitProducerOk() != nullptr);
+  CHECK(taken.frame().body_as_InitProducerOk()->epoch() == 1);
+  const reply renewed = on.ask(3, named("feed", 4));
+  REQUIRE(renewed.frame().body_as_InitProducerOk() != nullptr);
+  CHECK(renewed.frame().body_as_InitProducerOk()->epoch() == 5);
+  CHECK(on.ask(4, named("taken", 4)).error() == errc::fenced_producer);
+  CHECK(on.ask(5, named("no spaces")).error() == errc::invalid_request);
+  CHECK(on.ask(6, named("", 4)).error() == errc::invalid_request);
+}
+
 }  // namespace skald::server::test

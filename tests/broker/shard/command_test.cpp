@@ -36,6 +36,9 @@ std::vector<command> one_of_each() {
       alter_topic_command{topic_id(1), {.partitions = 9, .retention_ms = -1}, 100},
       delete_topic_command{topic_id(1)},
       init_producer_command{},
+      init_producer_command{"feed", some_time, {}, 100},
+      init_producer_command{"feed", some_time, state::producer_identity{producer_id(8), producer_epoch(9)},
+                            100},
       trim_command{target, offset(1ull << 40)},
       expire_producers_command{some_time, {target, producer_id(1)}, {target, producer_id(2)}},
       commit_positions_command{{"billing", {{target, offset(7)}, {target, offset(8)}}}, some_time},
@@ -72,6 +75,7 @@ std::vector<command> one_of_each() {
           {},
           {{"billing", {{target, offset(7)}}}, {"shipping", {{target, offset(8)}, {target, offset(9)}}}}},
       expire_committers_command{some_time, producer_id(1), producer_id(2)},
+      expire_named_producers_command{some_time, producer_id(1), producer_id(2)},
   };
 }
 

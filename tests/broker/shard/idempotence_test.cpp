@@ -156,7 +156,7 @@ TEST_CASE("producer ids are never given out twice") {
   scene s;
   std::vector<producer_id> ids;
   const auto init = [&] {
-    s.shard_->init_producer([&](failure why, producer_id id, producer_epoch epoch) {
+    s.shard_->init_producer({}, [&](failure why, producer_id id, producer_epoch epoch) {
       CHECK_FALSE(why);
       CHECK(epoch == producer_epoch(0));
       ids.push_back(id);

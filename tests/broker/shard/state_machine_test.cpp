@@ -44,6 +44,9 @@ std::string logical_dump(const state::tables& of) {
       return true;
     });
   }
+  for (const auto& [id, row] : of.named_producers)
+    out << "named " << id.value() << ' ' << row.name << ' ' << row.epoch.value() << ' ' << ms(row.last_seen)
+        << ' ' << row.renews.id.value() << ' ' << row.renews.epoch.value() << '\n';
   of.group_positions.scan(
       {}, [&](const state::group_position_key& key, const state::group_position_row& row) {
         if (of.topics.find(key.of.topic) != nullptr)
@@ -57,8 +60,8 @@ std::string logical_dump(const state::tables& of) {
 std::string text_of(const effect& e) {
   std::ostringstream out;
   out << to_string(e.why.code) << ' ' << e.why.message << ' ' << e.topic.value() << ' '
-      << e.base_offset.value() << ' ' << e.duplicate << ' ' << e.producer.value() << ' '
-      << static_cast<int>(e.readers);
+      << e.base_offset.value() << ' ' << e.duplicate << ' ' << e.producer.id.value() << ' '
+      << e.producer.epoch.value() << ' ' << static_cast<int>(e.readers);
   return out.str();
 }
 
@@ -98,7 +101,7 @@ class generator {
       case 2:
         return alter_topic_command{any_topic(), {.partitions = 1 + below(4)}, 12};
       case 3:
-        return init_producer_command{};
+        return init_producer();
       case 4:
       case 5:
         return trim_command{any_partition(), offset(below(300))};
@@ -107,6 +110,9 @@ class generator {
                                         {any_partition(), producer_id(0)},
                                         {any_partition(), producer_id(9)}};
       case 7:
+        if (below(8) == 0)
+          return expire_named_producers_command{now_ - std::chrono::seconds(20), any_named(),
+                                                producer_id(1ull << 60)};
         return commit_positions_command{
             {group(), {{any_partition(), offset(below(60))}, {any_partition(), offset(0)}}}, now_};
       case 8:
@@ -122,6 +128,13 @@ class generator {
   std::string group() { return "g" + std::to_string(below(3)); }
   topic_id any_topic() { return topic_id(1 + below(8)); }
   state::partition_key any_partition() { return {any_topic(), partition_id(below(3))}; }
+  producer_id any_named() { return producer_id(state::first_named_producer.value() + 1 + below(20)); }
+  command init_producer() {
+    if (below(2) == 0) return init_producer_command{};
+    init_producer_command c{std::string(1, static_cast<char>('a' + below(4))), now_, {}, 3};
+    if (below(2) == 0) c.renews = {any_named(), producer_epoch(static_cast<std::uint16_t>(below(2)))};
+    return c;
+  }
   append_command append() {
     append_command c{.to = any_partition(),
                      .records = 1 + below(5),
@@ -133,7 +146,7 @@ class generator {
                      .epoch = {},
                      .base_sequence = -1};
     if (random_() % 2 == 0) {
-      c.producer = producer_id(1 + below(3));
+      c.producer = below(3) == 0 ? any_named() : producer_id(1 + below(3));
       c.epoch = producer_epoch(static_cast<std::uint16_t>(random_() % 30 == 0));
       c.records = 2;
       c.base_sequence = static_cast<std::int32_t>(2 * below(12));

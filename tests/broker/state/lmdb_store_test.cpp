@@ -161,4 +161,30 @@ TEST_CASE("a store opened read-only reads") {
   CHECK(store.get(table_id::batches, "key") == "value");
 }
 
+// An environment as an older program left it, with the first table and no other.
+TEST_CASE("a table that is younger than the store is empty, and made when the store is written to") {
+  const testing::temporary_directory directory;
+  MDB_env* older = nullptr;
+  REQUIRE(mdb_env_create(&older) == 0);
+  REQUIRE(mdb_env_set_maxdbs(older, 1) == 0);
+  REQUIRE(mdb_env_open(older, directory.path().c_str(), MDB_NOTLS, 0640) == 0);
+  MDB_txn* made = nullptr;
+  MDB_dbi table = 0;
+  REQUIRE(mdb_txn_begin(older, nullptr, 0, &made) == 0);
+  REQUIRE(mdb_dbi_open(made, "meta", MDB_CREATE, &table) == 0);
+  REQUIRE(mdb_txn_commit(made) == 0);
+  mdb_env_close(older);
+  {
+    const lmdb_store store(directory.path(), map_bytes, lmdb_store::access::read_only);
+    CHECK_FALSE(store.get(table_id::batches, "key"));
+    const auto rows = store.read(table_id::batches);
+    CHECK_FALSE(rows->seek_at_or_after({}));
+    CHECK_FALSE(rows->seek_at_or_after("key"));
+    CHECK_FALSE(rows->seek_at_or_before("key"));
+  }
+  lmdb_store store(directory.path(), map_bytes);
+  put(store, "key", "value");
+  CHECK(store.get(table_id::batches, "key") == "value");
+}
+
 }  // namespace skald::state

@@ -72,6 +72,9 @@ const timer_row some_timer{.to = {topic_id(1), partition_id(2)},
 const commit_row some_commit{.epoch = producer_epoch(3),
                              .appends = {{{topic_id(1), partition_id(2)}, offset(3), 4, true}, {}}};
 
+const named_producer_row some_named_producer{
+    "feed", producer_epoch(3), some_time, {producer_id(1), producer_epoch(2)}};
+
 batch_row labelled_batch() {
   batch_row row = some_batch;
   row.labels = std::make_shared<const batch_labels>(batch_labels{"id", {{"a", 1, 0}, {"", 1ull << 40, 3}}});
@@ -105,6 +108,7 @@ TEST_CASE("every row reads back as it was written") {
   check_round_trip(labelled_batch());
   check_round_trip(some_commit);
   check_round_trip(committer_row{producer_epoch(1), 2, some_time});
+  check_round_trip(some_named_producer);
   check_round_trip(key_row{3, offset(4), true});
   check_round_trip(offset_row{offset(5)});
   check_round_trip(text_of(std::string("\0a\0\0\xff", 5)));
@@ -125,6 +129,7 @@ TEST_CASE("a row of the wrong length is corrupt") {
   check_lengths(segment_row{5});
   check_lengths(labelled_batch());
   check_lengths(some_commit);
+  check_lengths(some_named_producer);
   check_lengths(key_row{3, offset(4), true});
   check_lengths(key_record_key{text_of("k"), 7});
   check_lengths(part(1, 2));
@@ -158,6 +163,17 @@ TEST_CASE("a newer schema is refused as such, before anything else of the row is
     CHECK(refused.message().find("schema version " + std::to_string(schema_version + 1)) !=
           std::string::npos);
   }
+}
+
+TEST_CASE("a schema that lacks nothing but newer tables is read, an older one is refused") {
+  meta_row meta;
+  meta.schema = schema_version_oldest;
+  meta.next_producer = producer_id(9);
+  meta_row back;
+  decode(encoded(meta), back);
+  CHECK(back.next_producer == producer_id(9));
+  meta.schema = schema_version_oldest - 1;
+  CHECK_THROWS_WITH_AS(decode(encoded(meta), back), doctest::Contains("none before 3"), const error&);
 }
 
 TEST_CASE("random bytes never read as anything but a row or corruption") {

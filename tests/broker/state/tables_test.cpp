@@ -45,6 +45,22 @@ TEST_CASE("tables are as they were after a flush and a restart") {
   CHECK(after.segments.find(journal::generation(1))->live_bytes == 100);
 }
 
+TEST_CASE("a state of an older schema is written as this one") {
+  testing::sim_store store;
+  {
+    tables of(store);
+    flush(of, store);
+    std::string older;
+    of.meta.schema = schema_version_oldest;
+    encode(of.meta, older);
+    store.of(table_id::meta).begin()->second = older;
+  }
+  CHECK(load_meta(store).schema == schema_version_oldest);
+  tables of(store);
+  flush(of, store);
+  CHECK(load_meta(store).schema == schema_version);
+}
+
 TEST_CASE("what is frozen is not changed by what comes after") {
   testing::sim_store store;
   tables changing(store);

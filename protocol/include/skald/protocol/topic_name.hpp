@@ -1,4 +1,4 @@
-// What a topic, or a consumer group, may be called.
+// What a topic, a consumer group or a producer may be called.
 #pragma once
 
 #include <cstddef>
@@ -18,5 +18,8 @@ result<> check_topic_name(std::string_view name);
 // Whether a consumer group, or a static member of one, may have this name: the same characters, and any of
 // these names. Otherwise invalid_request.
 result<> check_group_name(std::string_view name);
+
+// The same of a producer's name.
+result<> check_producer_name(std::string_view name);
 
 }  // namespace skald::protocol
