@@ -40,7 +40,11 @@ struct producer_core::record_terms {
   steady_time expires;
 };
 
-producer_core::producer_core(const producer_options& options) : options_(options) {}
+producer_core::producer_core(const producer_options& options) : options_(options), name_(options.name) {
+  if (name_.empty()) return;
+  if (const auto valid = protocol::check_producer_name(name_); !valid)
+    throw error(valid.error().code, valid.error().message);
+}
 
 producer_core::~producer_core() = default;
 
@@ -109,6 +113,7 @@ void producer_core::check_size(const producer_topic& topic, const message& what,
 
 producer_core::acceptance producer_core::accept(std::string_view name, const message& what, acknowledge ack,
                                                 steady_time now, std::optional<steady_time> expires) {
+  if (fenced_) throw error(fenced_->code, fenced_->message);
   const std::size_t bytes = bytes_of(what);
   if (buffered_bytes_ > 0 && buffered_bytes_ + bytes > options_.buffer_bytes_max) return acceptance::full;
   producer_topic& topic = find_topic(name);

@@ -30,6 +30,10 @@ bool may_pass(errc code) {
          code == errc::connection_lost;
 }
 
+failure in_doubt(const failure& why) {
+  return {why.code, why.message + "; records not yet acknowledged may be stored or not"};
+}
+
 std::string place(const partition_stream& of) {
   return "\"" + of.topic->name + "\" partition " + std::to_string(of.id.value());
 }
@@ -60,14 +64,17 @@ void producer_core::disconnected() {
   wants_poll_ = true;
 }
 
-void producer_core::initialised(const result<std::pair<producer_id, producer_epoch>>& identity,
-                                steady_time now) {
+void producer_core::initialised(const result<producer_identity>& identity, steady_time now) {
   identity_asked_ = false;
   wants_poll_ = true;
   if (identity) {
     identity_ = *identity;
     identity_wanted_ = false;
     return;
+  }
+  if (!name_.empty() && identity.error().code == errc::fenced_producer) {
+    fenced_ = identity.error();
+    return abandon(*fenced_);  // nothing is in doubt when the next epoch is asked for
   }
   identity_trouble_ = identity.error();
   identity_not_before_ = now + backoff_max;
@@ -102,6 +109,7 @@ void producer_core::answered(std::uint64_t ticket, const std::vector<append_outc
       errc::protocol_error, "the broker answered for fewer batches than were sent", {}, 0};
   for (std::size_t i = 0; i < batches.size(); ++i)
     outcome_of(batches[i], i < outcomes.size() ? outcomes[i] : missing, achieved, now);
+  if (fenced_) abandon(in_doubt(*fenced_));
   wants_poll_ = true;
 }
 
@@ -118,6 +126,7 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
   auto& stream = *batch->home;
   auto& topic = *stream.topic;
   leave_flight(batch);
+  if (outcome.code == errc::fenced_producer && !name_.empty()) return be_fenced(batch, outcome);
   // A refusal that may pass says nothing about an earlier attempt whose answer was lost.
   if (!may_pass(outcome.code)) batch->in_doubt = false;
   if (topic.facts && outcome.partitions > topic.facts->partitions)
@@ -149,6 +158,12 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
     }
   }
   if (stream.in_flight.empty()) end_recovery(stream);
+}
+
+// The others are abandoned when all outcomes of the frame have been heard.
+void producer_core::be_fenced(const batch_ptr& batch, const append_outcome& outcome) {
+  fenced_ = failure{outcome.code, outcome.message};
+  settle(batch, batch->in_doubt ? in_doubt(*fenced_) : *fenced_);
 }
 
 void producer_core::take_stored(partition_stream& in, const sealed_batch& batch) {
@@ -200,6 +215,7 @@ bool producer_core::open_is_due(const partition_stream& of, steady_time now) con
 }
 
 bool producer_core::give_identity(partition_stream& to) {
+  if (!name_.empty()) return give_epoch(to);
   if (to.identity && !to.identity_lost) return true;
   if (!to.in_flight.empty()) return false;
   if (!identity_ || identity_ == to.identity) {
@@ -210,6 +226,28 @@ bool producer_core::give_identity(partition_stream& to) {
   to.identity_lost = to.established = false;
   to.next_sequence = to.settled_sequence = 0;
   return true;
+}
+
+bool producer_core::give_epoch(partition_stream& to) {
+  // What is in doubt goes under its old number, whatever comes next.
+  if (!to.waiting.empty() && to.waiting.front()->in_doubt) return true;
+  if (identity_ && identity_ == to.identity && !to.identity_lost) return true;
+  if (!identity_ || identity_ == to.identity) {
+    identity_wanted_ = true;
+    return false;
+  }
+  if (!to.in_flight.empty()) return false;
+  to.identity = identity_;
+  to.identity_lost = to.established = false;
+  to.next_sequence = to.settled_sequence = 0;
+  return true;
+}
+
+bool producer_core::is_quiet() const {
+  return std::ranges::none_of(active_, [](const partition_stream* stream) {
+    return !stream->in_flight.empty() ||
+           std::ranges::any_of(stream->waiting, [](const batch_ptr& one) { return one->in_doubt; });
+  });
 }
 
 bool producer_core::may_send(partition_stream& from, steady_time now) {
@@ -223,6 +261,7 @@ bool producer_core::may_send(partition_stream& from, steady_time now) {
   const bool is_new = from.waiting.empty() || !from.waiting.front()->in_doubt;
   const auto doubtful = [](const batch_ptr& one) { return one->in_doubt; };
   if (is_new && std::ranges::any_of(from.in_flight, doubtful)) return false;
+  if (is_renewing() && (is_new || identity_asked_)) return false;
   return give_identity(from);
 }
 
@@ -277,8 +316,11 @@ void producer_core::gather(producer_effects& effects, steady_time now) {
 }
 
 void producer_core::ask(producer_effects& effects, steady_time now) {
-  if (identity_wanted_ && !identity_asked_ && now >= identity_not_before_ && !active_.empty())
+  const bool may_ask = needs_identity() && now >= identity_not_before_ && (!is_renewing() || is_quiet());
+  if (may_ask) {
     effects.initialise = identity_asked_ = true;
+    if (!name_.empty()) effects.renews = identity_;
+  }
   for (const auto& [name, topic] : topics_) {
     if (topic->held.empty() || topic->asked || now < topic->ask_not_before) continue;
     topic->asked = true;
@@ -372,7 +414,7 @@ void producer_core::plan_wake(producer_effects& effects, steady_time now) const 
     at(topic->held.front().expires);
     if (connected_ && !topic->asked) at(topic->ask_not_before);
   }
-  if (connected_ && identity_wanted_ && !identity_asked_ && !active_.empty()) at(identity_not_before_);
+  if (connected_ && needs_identity()) at(identity_not_before_);
 }
 
 }  // namespace skald::detail

@@ -13,6 +13,11 @@
 // the partition goes on under a new identity, from sequence 0; nothing can be doubled, because that batch was
 // refused.
 //
+// A producer with a name has one id, and the broker refuses all epochs of it but the newest, in every
+// partition. So it asks for the next epoch, instead of another identity, once nothing is in flight or in
+// doubt anywhere, and then goes on under it everywhere. When it is fenced it has failed for good: it never
+// takes back a name that another has taken over.
+//
 // Not thread safe; producer_engine holds a lock.
 #pragma once
 
@@ -53,6 +58,8 @@ struct append_outcome {
   std::uint32_t partitions = 0;  // of the topic now; 0: unknown
 };
 
+using producer_identity = std::pair<producer_id, producer_epoch>;
+
 // Told what became of one record.
 using acknowledge = unique_function<void(const result<published>&)>;
 
@@ -80,8 +87,9 @@ struct settlement {
 };
 
 struct producer_effects {
-  bool initialise = false;            // ask for an identity, then call initialised()
-  std::vector<std::string> describe;  // ask about these topics, then call described()
+  bool initialise = false;                  // ask for an identity, then call initialised()
+  std::optional<producer_identity> renews;  // the one that is to follow this
+  std::vector<std::string> describe;        // ask about these topics, then call described()
   std::vector<publish_frame> publish;
   std::vector<settlement> settled;
   std::optional<steady_time> wake_at;  // poll again then
@@ -89,6 +97,7 @@ struct producer_effects {
 
 class producer_core {
  public:
+  // Throws skald::error (invalid_request) for a name that no producer can have.
   explicit producer_core(const producer_options& options);
   ~producer_core();
 
@@ -110,7 +119,7 @@ class producer_core {
   // ---- events ------------------------------------------------------------------------------------------
   void connected(std::uint32_t frame_bytes_max);
   void disconnected();
-  void initialised(const result<std::pair<producer_id, producer_epoch>>& identity, steady_time now);
+  void initialised(const result<producer_identity>& identity, steady_time now);
   void described(const std::string& topic, const result<topic_facts>& facts, steady_time now);
   // One outcome for each append of the frame; or one for all of them.
   void answered(std::uint64_t ticket, const std::vector<append_outcome>& outcomes, skald::durability achieved,
@@ -122,6 +131,9 @@ class producer_core {
   // ---- effects out -------------------------------------------------------------------------------------
   producer_effects poll(steady_time now);
 
+  const std::string& name() const { return name_; }
+  // Why nothing can be accepted any more, once another producer has taken over the name.
+  const std::optional<failure>& fenced() const { return fenced_; }
   const producer_statistics& statistics() const { return statistics_; }
   std::uint64_t buffered_bytes() const { return buffered_bytes_; }
 
@@ -145,6 +157,14 @@ class producer_core {
   bool may_send(partition_stream& from, steady_time now);
   bool open_is_due(const partition_stream& of, steady_time now) const;
   bool give_identity(partition_stream& to);
+  bool give_epoch(partition_stream& to);
+  // A name is asked for at once: whoever had it is to be fenced before anything is published.
+  bool needs_identity() const {
+    return identity_wanted_ && !identity_asked_ && !fenced_ && (!name_.empty() || !active_.empty());
+  }
+  // Whether it has a name and waits for its next epoch.
+  bool is_renewing() const { return !name_.empty() && identity_ && identity_wanted_; }
+  bool is_quiet() const;
   void number(partition_stream& in, sealed_batch& batch);
   void gather(producer_effects& effects, steady_time now);
   void ask(producer_effects& effects, steady_time now);
@@ -154,6 +174,7 @@ class producer_core {
 
   void outcome_of(const batch_ptr& batch, const append_outcome& outcome, skald::durability achieved,
                   steady_time now);
+  void be_fenced(const batch_ptr& batch, const append_outcome& outcome);
   void take_stored(partition_stream& in, const sealed_batch& batch);
   void leave_flight(const batch_ptr& batch);
   void end_recovery(partition_stream& of);
@@ -162,12 +183,14 @@ class producer_core {
   void count_unsettled(std::uint64_t generation);
   void count_settled(std::uint64_t generation);
 
-  const producer_options options_;
+  const producer_options options_;  // its name is not to be looked at: a view into what the caller had
+  const std::string name_;          // empty: none
+  std::optional<failure> fenced_;
   bool connected_ = false;
   std::size_t frame_bytes_max_ = 16u << 20;  // until the broker says
   bool wants_poll_ = false;
 
-  std::optional<std::pair<producer_id, producer_epoch>> identity_;
+  std::optional<producer_identity> identity_;
   bool identity_wanted_ = true;
   bool identity_asked_ = false;
   steady_time identity_not_before_{};

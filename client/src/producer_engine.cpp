@@ -27,6 +27,7 @@ std::shared_ptr<producer_engine> producer_engine::create(std::shared_ptr<detail:
   engine->connection_->join(engine);
   if (engine->connection_->session().closed()) engine->closed();
   if (engine->connection_->session().ready()) engine->ready();
+  if (!options.name.empty()) engine->connection_->kick();
   return engine;
 }
 
@@ -177,7 +178,7 @@ void producer_engine::pump() {
 
 void producer_engine::perform(producer_effects effects) {
   arm_timer(effects.wake_at);
-  if (effects.initialise) initialise();
+  if (effects.initialise) initialise(effects.renews);
   for (const auto& topic : effects.describe) describe(topic);
   for (auto& frame : effects.publish) publish(std::move(frame));
   for (auto& settled : effects.settled) report(settled);
@@ -214,6 +215,8 @@ void producer_engine::finish_flushes() {
         why = std::make_exception_ptr(
             error(untold_->code, std::to_string(std::exchange(untold_records_, 0)) +
                                      " records failed; the first of them: " + untold_->message));
+      else if (core_.fenced())
+        why = exception_of(*core_.fenced());
       untold_.reset();
       told.emplace_back(std::move(flushers_.front().done), why);
       flushers_.pop_front();
@@ -264,15 +267,20 @@ void producer_engine::arm_timer(std::optional<steady_time> at) {
 
 // ---- requests --------------------------------------------------------------------------------------------
 
-void producer_engine::initialise() {
+void producer_engine::initialise(const std::optional<producer_identity>& renews) {
   auto& session = connection_->session();
   const auto id = session.next_id();
-  auto frame = session.encode(id, [](auto& builder) { return wire::CreateInitProducer(builder); });
+  auto frame = session.encode(id, [&](auto& builder) {
+    flatbuffers::Offset<flatbuffers::String> name;
+    if (!core_.name().empty()) name = builder.CreateString(core_.name());
+    if (!renews) return wire::CreateInitProducer(builder, name);
+    return wire::CreateInitProducer(builder, name, renews->first.value(), renews->second.value());
+  });
   session.submit({id, std::move(frame), "asking for a producer identity", on_loss::repeat, true, {}},
                  [weak = weak_from_this()](const result<incoming_frame>& answer) {
                    const auto self = weak.lock();
                    if (!self) return;
-                   result<std::pair<producer_id, producer_epoch>> identity =
+                   result<producer_identity> identity =
                        failure{errc::protocol_error, "the broker answered InitProducer with something else"};
                    if (!answer)
                      identity = answer.error();

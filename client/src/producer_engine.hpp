@@ -72,7 +72,7 @@ class producer_engine : public participant, public std::enable_shared_from_this<
   void pump();
   void perform(producer_effects effects);
   void publish(publish_frame frame);
-  void initialise();
+  void initialise(const std::optional<producer_identity>& renews);
   void describe(const std::string& topic);
   void answered(std::uint64_t ticket, const result<incoming_frame>& answer);
   void report(settlement& what);

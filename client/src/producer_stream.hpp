@@ -46,7 +46,7 @@ struct partition_stream {
   std::deque<batch_ptr> waiting;    // in order of ordinal
   std::deque<batch_ptr> in_flight;  // in order of ordinal
 
-  std::optional<std::pair<producer_id, producer_epoch>> identity;
+  std::optional<producer_identity> identity;
   std::int32_t next_sequence = 0;     // of the next batch to be sent
   std::int32_t settled_sequence = 0;  // after the last batch that is (or must be taken to be) stored
   std::uint64_t settled_ordinal = 0;  // which batch that was

@@ -170,6 +170,21 @@ TEST_SUITE("blocking client") {
     CHECK(code_of([&] { out.publish("t", {.value = "x"}); }) == errc::closed);
   }
 
+  TEST_CASE_FIXTURE(broker_thread, "a fenced producer throws from every call") {
+    blocking_client broker(options());
+    broker.create_topic("t");
+    CHECK(code_of([&] { blocking_producer(broker, {.name = "no spaces"}); }) == errc::invalid_request);
+    blocking_producer first(broker, {.name = "feed"});
+    first.publish("t", {.value = "a"});
+    blocking_producer second(broker, {.name = "feed"});
+    second.publish("t", {.value = "b"});
+    CHECK(code_of([&] { first.publish("t", {.value = "c"}); }) == errc::fenced_producer);
+    CHECK(code_of([&] { first.send("t", {.value = "d"}); }) == errc::fenced_producer);
+    CHECK(code_of([&] { first.try_send("t", {.value = "d"}); }) == errc::fenced_producer);
+    CHECK(code_of([&] { first.flush(); }) == errc::fenced_producer);
+    second.publish("t", {.value = "e"});
+  }
+
   TEST_CASE("nobody listens") {
     blocking_client broker({.address = "127.0.0.1:1"});
     CHECK(code_of([&] { broker.connect(); }) == errc::cannot_connect);

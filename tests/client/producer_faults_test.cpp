@@ -17,7 +17,8 @@ class story {
  public:
   explicit story(std::uint32_t seed)
       : random_(seed),
-        p_({.compression = seed % 5 == 0 ? compression::lz4 : compression::none,
+        p_({.name = seed % 4 == 0 ? "feed" : "",
+            .compression = seed % 5 == 0 ? compression::lz4 : compression::none,
             .batch_bytes = 300,
             .linger = seed % 3 == 0 ? milliseconds(20) : milliseconds(0),
             .buffer_bytes_max = 5'000,

@@ -16,6 +16,7 @@ namespace skald::test {
 
 using namespace std::chrono_literals;
 using detail::producer_core;
+using detail::producer_identity;
 using detail::steady_time;
 
 inline const steady_time t0(1'000s);
@@ -56,10 +57,22 @@ class producer_harness {
           if (one && one->offset) *one->offset += index;
           ack(one);
         }
-      if (effects.initialise && answer_questions)
-        core.initialised(std::pair{producer_id(next_identity++), producer_epoch(0)}, now);
+      if (effects.initialise && answer_questions) core.initialised(identity_for(effects), now);
       for (const auto& name : effects.describe) describe(name);
     } while (core.wants_poll());
+  }
+
+  // What a broker answers, which gives out the epochs of one name.
+  result<producer_identity> identity_for(const detail::producer_effects& asked) {
+    if (core.name().empty()) return std::pair{producer_id(next_identity++), producer_epoch(0)};
+    if (asked.renews && asked.renews != holder) return failure{errc::fenced_producer, "taken over"};
+    take_name();
+    return *holder;
+  }
+  // Another, or this one, takes the name that the producer has.
+  void take_name() {
+    const std::uint16_t epoch = holder ? holder->second.value() : 0;
+    holder = {named_id, producer_epoch(static_cast<std::uint16_t>(epoch + 1))};
   }
 
   void describe(const std::string& name) {
@@ -98,6 +111,7 @@ class producer_harness {
           found != topics.end() && found->second.knows(append.partition.value(), *append.batch);
       errc refused = refuse ? refuse(append) : errc::ok;
       if (known && refused == errc::topic_full) refused = errc::ok;
+      if (is_fenced(*append.batch)) refused = errc::fenced_producer;
       append_verdict verdict{refused, "refused by the test"};
       if (refused == errc::ok && found == topics.end()) verdict = {errc::unknown_topic, "no such topic"};
       if (refused == errc::ok && found != topics.end())
@@ -110,6 +124,10 @@ class producer_harness {
       outcomes_of_frame.push_back(std::move(outcome));
     }
     answers.emplace_back(frame.ticket, std::move(outcomes_of_frame));
+  }
+  bool is_fenced(std::span<const std::byte> batch) const {
+    const auto stamp = protocol::batch_view::parse(batch).value().producer();
+    return stamp && stamp->id == named_id && holder && stamp->epoch != holder->second;
   }
   void client_reads() {
     auto [ticket, outcomes_of_frame] = std::move(answers.front());
@@ -149,6 +167,8 @@ class producer_harness {
   std::map<std::string, result<published>> outcomes;
   bool answer_questions = true;
   std::uint64_t next_identity = 1;
+  static constexpr producer_id named_id{1'000};
+  std::optional<producer_identity> holder;  // of the name
   std::uint32_t batch_bytes_max = 0;
   std::uint32_t record_bytes_max = 0;
   std::size_t duplicates = 0;

@@ -192,4 +192,42 @@ TEST_SUITE("producer") {
     until([&] { return codes.size() == 1; });
     CHECK(codes[0] == errc::closed);
   }
+
+  TEST_CASE_FIXTURE(async_fixture,
+                    "of two producers with one name the later one goes on, the other has failed") {
+    server.add_topic("t", 2);
+    producer first(*broker, {.name = "feed"});
+    const auto publish = [&](producer& by, std::uint32_t partition, std::string_view value) {
+      return code_of([&] {
+        run([](producer& from, std::uint32_t to, std::string_view text) -> asio::awaitable<void> {
+          co_await from.publish("t", {.value = text, .partition = partition_id(to)});
+        }(by, partition, value));
+      });
+    };
+    CHECK(publish(first, 0, "a") == errc::ok);
+    client other(io.get_executor(), options());
+    producer second(other, {.name = "feed"});
+    CHECK(publish(second, 1, "b") == errc::ok);
+    CHECK(publish(first, 0, "c") == errc::fenced_producer);
+    CHECK(publish(first, 1, "d") == errc::fenced_producer);
+    CHECK(code_of([&] { first.try_send("t", {.value = "e"}); }) == errc::fenced_producer);
+    CHECK(code_of([&] {
+            run([](producer& from) -> asio::awaitable<void> { co_await from.flush(); }(first));
+          }) == errc::fenced_producer);
+    CHECK(publish(second, 0, "f") == errc::ok);
+    CHECK(stored("t", 0) == std::vector<std::string>{"a", "f"});
+    CHECK(stored("t", 1) == std::vector<std::string>{"b"});
+  }
+
+  TEST_CASE_FIXTURE(async_fixture,
+                    "a named producer takes its name without a record, and keeps it when it reconnects") {
+    server.add_topic("t");
+    producer out(*broker, {.name = "feed"});
+    until([&] { return server.producers.contains("feed"); });
+    server.cut_connections();
+    run([](producer& from) -> asio::awaitable<void> { co_await from.publish("t", {.value = "a"}); }(out));
+    CHECK(server.connections == 2);
+    CHECK(server.producers.at("feed").epoch == 0);
+    CHECK(stored("t") == std::vector<std::string>{"a"});
+  }
 }

@@ -238,6 +238,9 @@ struct subscribe_options {
 };
 
 struct producer_options {
+  // Makes a named producer, of which there is one at a time: see producer. 1 to 249 characters of A-Z a-z 0-9
+  // . _ and -. Empty: none.
+  std::string_view name = {};
   skald::durability durability = skald::durability::disk;
   skald::compression compression = skald::compression::none;
   int compression_level = 0;  // 0: the library's default

@@ -47,6 +47,16 @@ struct producer_statistics {
 // Once. Batches are numbered; after a lost connection those without an acknowledgement are sent again under
 // their old numbers, and the broker stores no number twice.
 //
+// Name. Of all producers with one producer_options::name, in whichever process, the one that asked the broker
+// for the name last has it; each asks as soon as it is connected. So a process that is started again takes
+// over from the one before. From that moment on, which comes no later than the first acknowledgement of the
+// new one, the others are fenced: what they publish is refused, in every partition, also if they were only
+// asleep or cut off. What they had on its way may be stored or not; nothing of it is stored after that
+// moment. A fenced producer has failed for good: it never takes the name back, and all that it has accepted
+// or is given, and flush(), fails with errc::fenced_producer. Over lost connections a producer keeps its
+// identity, and with it the name. The broker forgets a name that was not used for a week; who had it is
+// fenced then.
+//
 // Where to. A record goes to message::partition, else where its key says (Kafka's murmur2 partitioner), else
 // to a partition that changes from batch to batch. When a topic gets more partitions, keys move.
 //
@@ -64,6 +74,7 @@ class producer {
  public:
   using default_token = boost::asio::use_awaitable_t<>;
 
+  // Throws skald::error (invalid_request) for a name that no producer can have.
   explicit producer(client& broker, producer_options options = {});
   ~producer();
   producer(producer&&) noexcept;
@@ -71,7 +82,7 @@ class producer {
 
   // Accepts a record if there is room now, and says whether it did. The fastest way. Bytes are copied before
   // it returns; they are sent when control returns to the executor. Throws skald::error (record_too_large,
-  // invalid_topic_name, invalid_request, closed).
+  // invalid_topic_name, invalid_request, closed, fenced_producer).
   bool try_send(std::string_view topic, const message& what);
 
   // Accepts a record, as soon as there is room. -> void

@@ -59,6 +59,11 @@ class fake_broker {
   std::map<wire::Body, std::size_t> requests;
   std::size_t duplicates = 0;
   std::uint64_t next_producer = 1;
+  struct named_producer {
+    std::uint64_t id = 0;
+    std::uint16_t epoch = 0;
+  };
+  std::map<std::string, named_producer> producers;  // by name: the newest
 
   void wake_subscriptions();
 

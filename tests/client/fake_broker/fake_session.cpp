@@ -93,9 +93,7 @@ void fake_session::serve(const wire::Frame& frame, std::span<const std::byte> pa
     case wire::Body::Ping:
       return answer(id, [](FlatBufferBuilder& builder) { return wire::CreatePong(builder); });
     case wire::Body::InitProducer:
-      return answer(id, [&](FlatBufferBuilder& builder) {
-        return wire::CreateInitProducerOk(builder, broker_.next_producer++, 0);
-      });
+      return init_producer(id, *frame.body_as_InitProducer());
     case wire::Body::Commit:  // of timers only
       return answer(id, [](FlatBufferBuilder& builder) { return wire::CreateCommitOk(builder); });
     case wire::Body::Publish:
@@ -117,6 +115,28 @@ void fake_session::serve(const wire::Frame& frame, std::span<const std::byte> pa
   }
 }
 
+void fake_session::init_producer(std::uint64_t id, const wire::InitProducer& message) {
+  fake_broker::named_producer given;
+  const std::string name(protocol::text(message.name()));
+  const auto known = broker_.producers.find(name);
+  if (name.empty() || known == broker_.producers.end()) {
+    given.id = broker_.next_producer++;
+  } else {
+    given = {known->second.id, static_cast<std::uint16_t>(known->second.epoch + 1)};
+  }
+  if (!name.empty()) broker_.producers[name] = given;
+  answer(id, [&](FlatBufferBuilder& builder) {
+    return wire::CreateInitProducerOk(builder, given.id, given.epoch);
+  });
+}
+
+bool fake_session::is_fenced(std::span<const std::byte> batch) const {
+  const auto stamp = protocol::batch_view::parse(batch).value().producer();
+  return stamp && std::ranges::any_of(broker_.producers, [&](const auto& one) {
+           return one.second.id == stamp->id.value() && one.second.epoch != stamp->epoch.value();
+         });
+}
+
 void fake_session::publish(std::uint64_t id, const wire::Publish& message,
                            std::span<const std::byte> payload) {
   std::vector<append_verdict> verdicts;
@@ -129,6 +149,8 @@ void fake_session::publish(std::uint64_t id, const wire::Publish& message,
     append_verdict verdict;
     if (refused != errc::ok)
       verdict = {refused, "refused by the script"};
+    else if (is_fenced(bytes))
+      verdict = {errc::fenced_producer, "another producer has taken over the name"};
     else if (found == broker_.topics.end())
       verdict = {errc::unknown_topic, "topic \"" + append->topic()->str() + "\" does not exist"};
     else

@@ -54,6 +54,8 @@ class fake_session : public std::enable_shared_from_this<fake_session> {
   }
   void refuse(std::uint64_t id, errc code, const std::string& message);
   fake_topic* topic_or_refuse(std::uint64_t id, const flatbuffers::String* name);
+  void init_producer(std::uint64_t id, const wire::InitProducer& message);
+  bool is_fenced(std::span<const std::byte> batch) const;
   void publish(std::uint64_t id, const wire::Publish& message, std::span<const std::byte> payload);
   void subscribe(std::uint64_t id, const wire::Subscribe& message);
   void seek(std::uint64_t id, const wire::Seek& message);

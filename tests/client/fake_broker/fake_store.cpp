@@ -20,7 +20,7 @@ bool fake_topic::knows(std::uint32_t index, std::span<const std::byte> bytes) co
   const auto stamp = batch ? batch->producer() : std::nullopt;
   if (!stamp || index >= partitions.size()) return false;
   const auto found = partitions[index].producers.find(stamp->id.value());
-  return found != partitions[index].producers.end() &&
+  return found != partitions[index].producers.end() && found->second.epoch == stamp->epoch.value() &&
          std::ranges::count(found->second.last, stamp->base_sequence,
                             &std::pair<std::int32_t, std::uint64_t>::first) > 0;
 }
@@ -38,6 +38,9 @@ append_verdict fake_topic::append(std::uint32_t index, std::span<const std::byte
   if (const auto stamp = batch->producer()) {
     auto [found, is_new] = partition.producers.try_emplace(stamp->id.value());
     auto& known = found->second;
+    if (is_new) known.epoch = stamp->epoch.value();
+    if (stamp->epoch.value() < known.epoch) return {errc::fenced_producer, "an older epoch"};
+    if (stamp->epoch.value() > known.epoch) known = {stamp->epoch.value(), 0, {}};
     for (const auto& [sequence, base] : known.last)
       if (sequence == stamp->base_sequence) return {errc::ok, "", static_cast<std::int64_t>(base), true};
     if (!is_new && known.next_sequence != stamp->base_sequence)
