@@ -383,5 +383,43 @@ TEST_CASE("durability memory is acknowledged, too") {
   CHECK(contents("memory") == "a\nb\n");
 }
 
+TEST_CASE(
+    "a publisher that slept while another took its name is refused, where the other has written nothing") {
+  create_topic("fenced", {"--partitions", "2"});
+  running_skald zombie({"pub", "fenced", "-p", "0", "--producer", "feed"});
+  running_skald seen({"sub", "fenced", "--from", "earliest", "--format", "%p %v"});
+  REQUIRE(zombie.write("before\n"));
+  REQUIRE(seen.wait_output("0 before\n"));
+  zombie.send_signal(SIGSTOP);
+  REQUIRE(zombie.write("too late\n"));
+  const process_result taker = skald({"pub", "fenced", "-p", "1", "--producer", "feed", "after"});
+  CHECK_MESSAGE(taker.exit_code == 0, taker.errors);
+  zombie.send_signal(SIGCONT);
+  const process_result ended = zombie.wait();
+  CHECK(ended.exit_code == 4);
+  CHECK_MESSAGE(contains(ended.errors,
+                         "line 1 acknowledged; line 2: another producer has taken over the name "
+                         "'feed'"),
+                ended.errors);
+  CHECK(contains(ended.errors, "this instance of it has to stop"));
+  REQUIRE(seen.wait_output("1 after\n"));
+  seen.send_signal(SIGINT);
+  seen.wait();
+  const std::string all = contents("fenced", "%p %v");
+  CHECK(contains(all, "0 before\n"));
+  CHECK(contains(all, "1 after\n"));
+  CHECK_FALSE(contains(all, "too late"));
+}
+
+TEST_CASE("a producer's name that cannot be, or goes with what it is not for, is a usage error") {
+  create_topic("named");
+  const process_result bad = skald({"pub", "named", "--producer", "no spaces", "x"});
+  CHECK(bad.exit_code == 2);
+  CHECK(contains(bad.errors, "the name of a producer has 1 to 249 characters"));
+  const process_result both = skald({"pub", "named", "--producer", "feed", "--message-id", "7", "x"});
+  CHECK(both.exit_code == 2);
+  CHECK(contains(both.errors, "--producer is not for records with a time, an id or a version"));
+}
+
 }  // namespace
 }  // namespace skald::tests

@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 
+#include <skald/protocol/topic_name.hpp>
+
 #include "tools/cli/command.hpp"
 #include "tools/cli/header_option.hpp"
 #include "tools/cli/interrupts.hpp"
@@ -43,6 +45,7 @@ Examples:
   tail -F app.log | skald pub logs --compression zstd
   skald pub reminders 'call back' --delay 15m --timer customer/42/call
   skald pub payments '9.50 EUR' --message-id invoice-7          again and again, and it is there once
+  tail -F app.log | skald pub logs --producer app-log           a second one stops the first
   skald pub accounts opened --key 42 --expect-version 0         unless the key has records already
   skald pub images --input raw --key cat.png --file cat.png
   skald sub orders --no-follow --from earliest --format json | skald pub copy --input json
@@ -63,6 +66,7 @@ struct pub_options {
   skald::compression compression = skald::compression::none;
   skald::durability durability = skald::durability::disk;
   std::optional<timestamp> time;
+  std::string producer;  // a name; empty: none
   publish_terms terms;
 };
 
@@ -233,7 +237,8 @@ exit_code publish(const global_options& globals, const pub_options& options) {
 
   publisher to(
       broker, topic,
-      {.durability = options.durability,
+      {.name = options.producer,
+       .durability = options.durability,
        .compression = options.compression,
        .delivery_timeout = std::max(globals.timeout, std::chrono::milliseconds(1))},
       [&stopping] { stopping.wake(); }, terms_of(options, file));
@@ -272,6 +277,11 @@ void check(const pub_options& options) {
     refuse("--timer names a record that waits; give --delay or --at");
   if (options.terms.any() && options.durability != durability::disk)
     refuse("records with a time, an id or a version are always synced to disk; leave out --durability");
+  if (!options.producer.empty())
+    if (const result<> valid = protocol::check_producer_name(options.producer); !valid)
+      refuse("--producer: " + valid.error().message);
+  if (!options.producer.empty() && options.terms.any())
+    refuse("--producer is not for records with a time, an id or a version");
   if (!options.key_separator.empty() && options.key) refuse("--key and --key-separator exclude each other");
   if (!options.key_separator.empty() && options.input != input_format::lines) {
     refuse("--key-separator is for --input lines");
@@ -325,6 +335,10 @@ void add_pub_command(CLI::App& app, const global_options& globals, action& chose
       ->type_name("N");
   add_parsed_option(*command, "--timestamp", options->time, parse_timestamp,
                     "The timestamp of every record that has none [when it is read]", "TIME");
+  command
+      ->add_option("--producer", options->producer,
+                   "Publish under that name, and fence whoever published under it before")
+      ->type_name("NAME");
   CLI::Option* delay = add_parsed_option(*command, "--delay", options->terms.delay, parse_duration,
                                          "Deliver that long after the broker has it", "DURATION");
   add_parsed_option(*command, "--at", options->terms.at, parse_timestamp, "Deliver at that time", "TIME")

@@ -24,7 +24,7 @@ _skald() {
   local setting_options='--partitions --retention-bytes --retention --max-bytes --max-record-bytes --max-batch-bytes
     --cleanup --compact-after --keep-tombstones'
   local pub_options='-f --file --input -k --key --key-separator -H --header -p --partition --compression
-    --durability --timestamp --delay --at --ttl --timer --message-id
+    --durability --timestamp --producer --delay --at --ttl --timer --message-id
     --expect-version'
   local sub_options='--from -p --partition -k --key --key-prefix -H --header -n --count --follow --no-follow --format
     --group --instance --queue --create --prefetch'
@@ -49,7 +49,7 @@ _skald() {
         fi
         ;;
       --timeout | --output | -f | --file | --input | -k | --key | --key-separator | --key-prefix | -H | --header | \
-        -p | --partition | --compression | --durability | --timestamp | --from | -n | --count | --format | \
+        -p | --partition | --compression | --durability | --timestamp | --producer | --from | -n | --count | --format | \
         --partitions | --retention-bytes | --retention | --max-bytes | --max-record-bytes | --max-batch-bytes | \
         --index | --from-version | --prefix | --concurrency | --instance | --label | -m | --metadata | \
         --group | --to | --topic | --queue | --prefetch | --lease | --max-attempts | --backoff-min | \
@@ -103,7 +103,7 @@ _skald() {
     --retention-bytes | --retention | --max-bytes) COMPREPLY=($(compgen -W 'unlimited' -- "$current")); return ;;
     --dead-letter) COMPREPLY=($(compgen -W "$(_skald_topics "${broker[@]}")" -- "$current")); return ;;
     -b | --broker | --timeout | -k | --key | --key-separator | --key-prefix | -H | --header | -p | --partition | \
-      --timestamp | -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | \
+      --timestamp | --producer | -n | --count | --partitions | --max-record-bytes | --max-batch-bytes | --from-version | \
       --prefix | --concurrency | --instance | --label | -m | --metadata | \
       --queue | --prefetch | --lease | --max-attempts | --backoff-min | --backoff-max | \
       --delay | --at | --ttl | --timer | --message-id | --expect-version | --compact-after | --keep-tombstones | \
