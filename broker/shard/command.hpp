@@ -18,6 +18,11 @@
 
 namespace skald::shard {
 
+// How commands, and what is told of them, write a time.
+inline std::int64_t ms(timestamp at) {
+  return at.time_since_epoch().count();
+}
+
 struct create_topic_command {
   std::string name;
   topic_settings settings;

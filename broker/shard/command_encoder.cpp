@@ -10,10 +10,6 @@ namespace skald::shard {
 
 namespace {
 
-std::int64_t ms(timestamp at) {
-  return at.time_since_epoch().count();
-}
-
 using flatbuffers::FlatBufferBuilder;
 using any_offset = std::pair<fb::Command, flatbuffers::Offset<void>>;
 

@@ -23,9 +23,6 @@ constexpr std::array<std::string_view, 17> all_sections = {
 std::uint64_t number(std::uint64_t value) {
   return value;
 }
-std::int64_t ms_of(timestamp at) {
-  return at.time_since_epoch().count();
-}
 
 using fields = std::vector<std::pair<std::string_view, dump_row::value>>;
 
@@ -50,14 +47,14 @@ void describe(fields& to, const append_command& c) {
     to.emplace_back("epoch", number(c.epoch.value()));
     to.emplace_back("base_sequence", std::int64_t{c.base_sequence});
   }
-  if (waits(c)) to.emplace_back("due_ms", ms_of(*c.terms->due));
-  to.emplace_back("now_ms", ms_of(c.now));
+  if (waits(c)) to.emplace_back("due_ms", ms(*c.terms->due));
+  to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const create_topic_command& c) {
   to.emplace_back("command", "create_topic");
   to.emplace_back("name", c.name);
   to.emplace_back("partitions", number(c.settings.partitions));
-  to.emplace_back("now_ms", ms_of(c.now));
+  to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const alter_topic_command& c) {
   to.emplace_back("command", "alter_topic");
@@ -75,7 +72,7 @@ void describe(fields& to, const init_producer_command& c) {
     to.emplace_back("producer", c.renews->id.value());
     to.emplace_back("epoch", number(c.renews->epoch.value()));
   }
-  to.emplace_back("now_ms", ms_of(c.now));
+  to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const trim_command& c) {
   to.emplace_back("command", "trim");
@@ -84,7 +81,7 @@ void describe(fields& to, const trim_command& c) {
 }
 void describe(fields& to, const expire_producers_command& c) {
   to.emplace_back("command", "expire_producers");
-  to.emplace_back("cutoff_ms", ms_of(c.cutoff));
+  to.emplace_back("cutoff_ms", ms(c.cutoff));
 }
 void describe(fields& to, const commit_command& c) {
   to.emplace_back("command", "commit");
@@ -100,21 +97,21 @@ void describe(fields& to, const commit_command& c) {
     to.emplace_back("group", moved.group);
     to.emplace_back("positions", number(moved.positions.size()));
   }
-  to.emplace_back("now_ms", ms_of(c.now));
+  to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const expire_committers_command& c) {
   to.emplace_back("command", "expire_committers");
-  to.emplace_back("cutoff_ms", ms_of(c.cutoff));
+  to.emplace_back("cutoff_ms", ms(c.cutoff));
 }
 void describe(fields& to, const expire_named_producers_command& c) {
   to.emplace_back("command", "expire_named_producers");
-  to.emplace_back("cutoff_ms", ms_of(c.cutoff));
+  to.emplace_back("cutoff_ms", ms(c.cutoff));
 }
 void describe(fields& to, const commit_positions_command& c) {
   to.emplace_back("command", "commit_positions");
   to.emplace_back("group", c.positions.group);
   to.emplace_back("positions", number(c.positions.positions.size()));
-  to.emplace_back("now_ms", ms_of(c.now));
+  to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const delete_group_command& c) {
   to.emplace_back("command", "delete_group");
@@ -123,7 +120,7 @@ void describe(fields& to, const delete_group_command& c) {
 void describe(fields& to, const fire_command& c) {
   to.emplace_back("command", "fire");
   to.emplace_back("timers", number(c.timers.size()));
-  to.emplace_back("now_ms", ms_of(c.now));
+  to.emplace_back("now_ms", ms(c.now));
 }
 void describe(fields& to, const relocated_command& c) {
   to.emplace_back("command", "relocated");
@@ -149,7 +146,7 @@ void describe(fields& to, const compacted_command& c) {
 void describe(fields& to, const expire_tombstones_command& c) {
   to.emplace_back("command", "expire_tombstones");
   add(to, c.of);
-  to.emplace_back("cutoff_ms", ms_of(c.cutoff));
+  to.emplace_back("cutoff_ms", ms(c.cutoff));
   to.emplace_back("keys", number(c.keys.size()));
 }
 
@@ -220,7 +217,7 @@ class dumper final : public offline_state::listener {
       out_({"topics",
             {{"topic_id", number(id.value())},
              {"name", row.name},
-             {"created_ms", ms_of(row.created)},
+             {"created_ms", ms(row.created)},
              {"partitions", number(row.settings.partitions)},
              {"retention_bytes", row.settings.retention_bytes},
              {"retention_ms", row.settings.retention_ms},
@@ -241,7 +238,7 @@ class dumper final : public offline_state::listener {
       f.emplace_back("end", row.end.value());
       f.emplace_back("bytes", row.bytes);
       f.emplace_back("bytes_appended", row.bytes_appended);
-      f.emplace_back("newest_record_ms", ms_of(row.newest_record));
+      f.emplace_back("newest_record_ms", ms(row.newest_record));
       f.emplace_back("waiting", row.waiting);
       out_({"partitions", std::move(f)});
     }
@@ -253,8 +250,8 @@ class dumper final : public offline_state::listener {
       f.emplace_back("base_offset", key.base.value());
       f.emplace_back("records", number(row.records));
       add(f, row.at);
-      f.emplace_back("newest_record_ms", ms_of(row.newest_record));
-      if (row.expires != state::never) f.emplace_back("expires_ms", ms_of(row.expires));
+      f.emplace_back("newest_record_ms", ms(row.newest_record));
+      if (row.expires != state::never) f.emplace_back("expires_ms", ms(row.expires));
       out_({"batches", std::move(f)});
       return true;
     });
@@ -266,7 +263,7 @@ class dumper final : public offline_state::listener {
       f.emplace_back("producer", key.producer.value());
       f.emplace_back("epoch", number(row.epoch.value()));
       f.emplace_back("next_sequence", std::int64_t{row.next_sequence});
-      f.emplace_back("last_seen_ms", ms_of(row.last_seen));
+      f.emplace_back("last_seen_ms", ms(row.last_seen));
       out_({"producers", std::move(f)});
       return true;
     });
@@ -277,7 +274,7 @@ class dumper final : public offline_state::listener {
             {{"producer", id.value()},
              {"name", row.name},
              {"epoch", number(row.epoch.value())},
-             {"last_seen_ms", ms_of(row.last_seen)}}});
+             {"last_seen_ms", ms(row.last_seen)}}});
   }
   void segments() {
     for (const auto& [segment, row] : tables_.segments)
@@ -322,7 +319,7 @@ class dumper final : public offline_state::listener {
             {{"producer", key.value()},
              {"epoch", number(row.epoch.value())},
              {"newest_commit", row.newest},
-             {"last_seen_ms", ms_of(row.last_seen)}}});
+             {"last_seen_ms", ms(row.last_seen)}}});
       return true;
     });
   }
@@ -334,14 +331,14 @@ class dumper final : public offline_state::listener {
           f.emplace_back("group", key.group);
           add(f, key.of);
           f.emplace_back("next", row.next.value());
-          f.emplace_back("committed_ms", ms_of(row.committed));
+          f.emplace_back("committed_ms", ms(row.committed));
           out_({"group_positions", std::move(f)});
           return true;
         });
   }
   void timers() {
     tables_.timers.scan({}, [&](const state::timer_key& key, const state::timer_row& row) {
-      fields f{{"due_ms", ms_of(key.due)}, {"timer", key.id}, {"owner", row.owner}, {"name", row.name}};
+      fields f{{"due_ms", ms(key.due)}, {"timer", key.id}, {"owner", row.owner}, {"name", row.name}};
       add(f, row.to);
       add(f, row.at);
       out_({"timers", std::move(f)});

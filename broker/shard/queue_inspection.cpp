@@ -50,10 +50,6 @@ dump_fields fields_of(const queue_partition_key& key) {
           {"partition", std::uint64_t{key.partition.value()}}};
 }
 
-std::int64_t ms(timestamp at) {
-  return at.time_since_epoch().count();
-}
-
 }  // namespace
 
 std::uint64_t check_queues(const state::tables& of, const wrong_told& wrong) {
