@@ -3,6 +3,7 @@
 #include <map>
 #include <skald/saga/engine.hpp>
 #include <skald/saga/messages.hpp>
+#include <string_view>
 #include <utility>
 
 #include "tools/cli/doctor.hpp"
@@ -20,22 +21,22 @@ constexpr int reports_missed_max = 3;
 
 class diagnosis {
  public:
-  diagnosis(const observations& of, const doctor_limits& limits) : seen(of), limits_(limits) {}
+  diagnosis(const observations& of, const doctor_limits& limits) : seen_(of), limits_(limits) {}
 
   std::vector<finding> make() {
     look_at_disk();
     look_at_sagas();
-    for (const seen_queue& one : seen.queues) look_at(one);
-    for (const seen_group& one : seen.groups) look_at(one);
+    for (const seen_queue& one : seen_.queues) look_at(one);
+    for (const seen_group& one : seen_.groups) look_at(one);
     look_at_services();
     look_at_timers();
-    for (const seen_instance& one : seen.instances) look_at(one);
+    for (const seen_instance& one : seen_.instances) look_at(one);
     return std::move(found_);
   }
 
  private:
   void add(finding what) { found_.push_back(std::move(what)); }
-  bool is_old(const std::optional<timestamp>& at) const { return at && seen.now - *at >= limits_.patience; }
+  bool is_old(const std::optional<timestamp>& at) const { return at && seen_.now - *at >= limits_.patience; }
 
   void look_at_disk();
   void look_at_sagas();
@@ -50,7 +51,7 @@ class diagnosis {
   void look_at(const std::string& of, const health::outbox_report& box);
   void look_at(const std::string& of, const health::breaker_report& breaker);
 
-  const observations& seen;
+  const observations& seen_;
   const doctor_limits& limits_;
   std::vector<finding> found_;
 };
@@ -62,7 +63,7 @@ std::string plural(std::uint64_t count, const std::string& one, const std::strin
 // ---- disk ------------------------------------------------------------------------------------------------
 
 void diagnosis::look_at_disk() {
-  const broker_status& is = seen.broker;
+  const broker_status& is = seen_.broker;
   if (!is.storage_full && is.disk_free_bytes >= limits_.disk_free_bytes_min) return;
   add({.kind = is.storage_full ? "disk-full" : "disk-nearly-full",
        .subject = "disk",
@@ -77,7 +78,7 @@ void diagnosis::look_at_disk() {
 
 void diagnosis::look_at_sagas() {
   std::map<std::pair<std::string, bool>, std::vector<const found_saga*>> by;
-  for (const found_saga& one : seen.sagas) {
+  for (const found_saga& one : seen_.sagas) {
     const bool parked = one.state.phase == sagas::phase::parked;
     if (parked || is_old(one.state.started)) by[{one.orchestrator, parked}].push_back(&one);
   }
@@ -112,7 +113,8 @@ std::vector<std::string> help_for(const found_saga& of) {
 void diagnosis::tell_sagas(const std::string& orchestrator, bool parked,
                            std::vector<const found_saga*> which) {
   const auto since = [&](const found_saga* of) { return parked ? of->state.changed : of->state.started; };
-  std::ranges::stable_sort(which, {}, since);
+  std::ranges::sort(
+      which, {}, [&](const found_saga* of) { return std::pair(since(of), std::string_view(of->state.id)); });
   const std::size_t told = which.size() > told_one_by_one + 1 ? told_one_by_one : which.size();
   const std::string kind = parked ? "saga-parked" : "saga-unfinished";
   for (const found_saga* one : std::span(which).first(told)) {
@@ -220,13 +222,13 @@ void diagnosis::look_at(const seen_group& group) {
 
 void diagnosis::look_at_services() {
   for (const std::string& wanted : limits_.expected_services)
-    if (std::ranges::find(seen.services, wanted, &service_info::subject) == seen.services.end())
+    if (std::ranges::find(seen_.services, wanted, &service_info::subject) == seen_.services.end())
       add({.kind = "service-absent",
            .subject = wanted,
            .what = "service '" + wanted + "' has no instances",
            .why = "requests to it fail at once: no_responders",
            .help = {"skald service list"}});
-  for (const service_info& one : seen.services) look_at(one);
+  for (const service_info& one : seen_.services) look_at(one);
 }
 
 void diagnosis::look_at(const service_info& service) {
@@ -263,8 +265,8 @@ void diagnosis::look_at(const service_info& service) {
 void diagnosis::look_at_timers() {
   std::uint64_t count = 0;
   const timer_info* oldest = nullptr;
-  for (const timer_info& one : seen.timers) {
-    if (seen.now - one.due < limits_.overdue) continue;
+  for (const timer_info& one : seen_.timers) {
+    if (seen_.now - one.due < limits_.overdue) continue;
     ++count;
     if (oldest == nullptr || one.due < oldest->due) oldest = &one;
   }
@@ -274,7 +276,7 @@ void diagnosis::look_at_timers() {
        .what = plural(count, "timer is", "timers are") + " overdue, the first '" +
                printable(oldest->name, 200) + "'",
        .since = oldest->due,
-       .why = seen.broker.storage_full ? "the broker's disk is full" : "the broker does not keep up",
+       .why = seen_.broker.storage_full ? "the broker's disk is full" : "the broker does not keep up",
        .help = {"skald status", "skald timer list"}});
 }
 
@@ -283,7 +285,7 @@ void diagnosis::look_at_timers() {
 void diagnosis::look_at(const seen_instance& instance) {
   const std::string of = health::key_of(instance.said.service, instance.said.instance);
   const std::string shown = printable(of, 200);
-  const std::chrono::milliseconds silence = seen.now - instance.at;
+  const std::chrono::milliseconds silence = seen_.now - instance.at;
   if (silence > reports_missed_max * instance.said.every)
     add({.kind = "instance-silent",
          .subject = shown,

@@ -26,7 +26,7 @@ milliseconds age(timestamp from, timestamp to) {
   return std::max(std::chrono::duration_cast<milliseconds>(to - from), milliseconds(0));
 }
 
-double seconds(milliseconds of) {
+double in_seconds(milliseconds of) {
   return static_cast<double>(of.count()) / 1'000;
 }
 
@@ -67,20 +67,20 @@ void measure_sagas(const observations& of, std::vector<metric>& made) {
     const std::vector<std::pair<std::string, std::string>> whose{{"orchestrator", orchestrator}};
     made.push_back({"skald_sagas_unfinished", whose, static_cast<double>(is.unfinished)});
     made.push_back({"skald_sagas_parked", whose, static_cast<double>(is.parked)});
-    made.push_back({"skald_saga_oldest_unfinished_seconds", whose, seconds(is.oldest)});
+    made.push_back({"skald_saga_oldest_unfinished_seconds", whose, in_seconds(is.oldest)});
   }
 }
 
 void measure_instance(const observations& of, const seen_instance& one, std::vector<metric>& made) {
   const std::pair<std::string, std::string> service{"service", one.said.service};
   const std::pair<std::string, std::string> instance{"instance", one.said.instance};
-  made.push_back({"skald_instance_silent_seconds", {service, instance}, seconds(age(one.at, of.now))});
+  made.push_back({"skald_instance_silent_seconds", {service, instance}, in_seconds(age(one.at, of.now))});
   for (const health::outbox_report& box : one.said.outboxes) {
     const std::vector<std::pair<std::string, std::string>> whose{service, instance, {"outbox", box.name}};
     made.push_back({"skald_outbox_unsent_rows", whose, static_cast<double>(box.unsent)});
     made.push_back({"skald_outbox_parked_rows", whose, static_cast<double>(box.parked)});
     made.push_back(
-        {"skald_outbox_oldest_unsent_seconds", whose, box.oldest ? seconds(age(*box.oldest, of.now)) : 0});
+        {"skald_outbox_oldest_unsent_seconds", whose, box.oldest ? in_seconds(age(*box.oldest, of.now)) : 0});
   }
   for (const health::breaker_report& breaker : one.said.breakers)
     made.push_back(
@@ -166,7 +166,7 @@ std::string metrics_text(const std::vector<metric>& metrics) {
     by[one.name].append(one.name).append(labels).append(" ").append(number_text(one.value)).append("\n");
   }
   std::string text;
-  for (const auto& [name, lines] : by) text += "# TYPE " + name + " gauge\n" + lines;
+  for (const auto& [name, lines] : by) text.append("# TYPE ").append(name).append(" gauge\n").append(lines);
   return text;
 }
 

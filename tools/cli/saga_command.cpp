@@ -7,7 +7,9 @@
 #include <optional>
 #include <skald/saga/engine.hpp>
 #include <skald/saga/messages.hpp>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/output.hpp"
@@ -65,7 +67,9 @@ exit_code list(const global_options& globals, const saga_options& options) {
     for_each_saga(broker, orchestrator, [&](found_saga found) {
       if (is_wanted(options, found.state, now)) all.push_back(std::move(found));
     });
-  std::ranges::stable_sort(all, {}, [](const found_saga& one) { return one.state.started; });
+  std::ranges::sort(all, {}, [](const found_saga& one) {
+    return std::pair(one.state.started, std::string_view(one.state.id));
+  });
   if (globals.json) {
     json::array array;
     for (const found_saga& one : all) array.push_back(to_json(one));

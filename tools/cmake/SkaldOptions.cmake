@@ -51,6 +51,7 @@ target_compile_options(skald_build_options INTERFACE
   # Where sources are put together, GCC takes them for headers and warns of types there that are local, and a
   # local name may be a namespace's in the source before. The debug preset compiles each alone.
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-subobject-linkage -Wno-shadow -Wshadow=local>
+  $<$<AND:$<CXX_COMPILER_ID:Clang>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-shadow>
   # GCC 12 sees bounds violated in copies of vectors that it has inlined, where there are none.
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds>
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-stringop-overflow>
