@@ -5,6 +5,7 @@
 #include "broker/shard/command.hpp"
 #include "broker/shard/command_head.hpp"
 #include "command_generated.h"
+#include "protocol/aligned_list.hpp"
 
 namespace skald::shard {
 
@@ -52,6 +53,13 @@ append_command read(const fb::Append& t) {
           .base_sequence = t.base_sequence(),
           .terms = terms_of(t)};
 }
+// A list of structs, which are read in place.
+template <class Struct>
+const auto& in_place(const flatbuffers::Vector<const Struct*>& list) {
+  if (!protocol::is_aligned(&list)) corrupt();
+  return list;
+}
+
 queue_range range_of(const fb::QueueRange& range) {
   return {queue_id(range.queue()), partition_id(range.partition()), offset(range.first()),
           offset(range.end())};
@@ -60,13 +68,13 @@ std::vector<queue_range> ranges_of(const flatbuffers::Vector<const fb::QueueRang
   std::vector<queue_range> ranges;
   if (list == nullptr) return ranges;
   ranges.reserve(list->size());
-  for (const fb::QueueRange* const one : *list) ranges.push_back(range_of(*one));
+  for (const fb::QueueRange* const one : in_place(*list)) ranges.push_back(range_of(*one));
   return ranges;
 }
 group_positions read(const fb::GroupPositions& t) {
   group_positions positions{.group = t.group()->str(), .positions = {}};
   positions.positions.reserve(t.positions()->size());
-  for (const fb::Position* const one : *t.positions()) {
+  for (const fb::Position* const one : in_place(*t.positions())) {
     positions.positions.push_back({partition_of(*one), offset(one->next())});
   }
   return positions;
@@ -97,7 +105,8 @@ fire_command read(const fb::Fire& t) {
   fire_command fire{.timers = {}, .now = at_ms(t.now_ms())};
   if (t.timers() != nullptr) {
     fire.timers.reserve(t.timers()->size());
-    for (const fb::TimerKey* one : *t.timers()) fire.timers.push_back({at_ms(one->due_ms()), one->id()});
+    for (const fb::TimerKey* one : in_place(*t.timers()))
+      fire.timers.push_back({at_ms(one->due_ms()), one->id()});
   }
   return fire;
 }

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <string>
 
+#include "protocol/aligned_list.hpp"
 #include "protocol/src/bytes.hpp"
 #include "protocol/src/wire_queues.hpp"
 
@@ -367,6 +368,7 @@ complaint check_commit(const wire::Commit& commit, std::size_t payload_bytes) {
     if (const complaint wrong = check(*moved)) return wrong;
   if (commit.settlements() != nullptr && commit.settlements()->size() > settled_max)
     return "it settles too much";
+  if (!is_aligned(commit.settlements())) return misaligned;
   if (commit.settlements() != nullptr)
     for (const wire::AckedRun* run : *commit.settlements())
       if (run->consumer() == 0 || run->count() == 0) return "it settles records of no consumer, or none";

@@ -1,5 +1,7 @@
 #include "protocol/src/wire_queues.hpp"
 
+#include "protocol/aligned_list.hpp"
+
 namespace skald::protocol {
 
 namespace {
@@ -70,6 +72,7 @@ const char* check(const wire::CloseQueue& close) {
 }
 const char* check(const wire::QueueDelivery& delivery) {
   if (delivery.consumer() == 0) return no_consumer;
+  if (!is_aligned(delivery.runs())) return misaligned;
   const std::size_t runs = each(delivery.runs()).size();
   return runs == 0 || runs > settled_max ? "it has no runs, or too many" : nullptr;
 }

@@ -10,6 +10,8 @@ inline bool is_missing(const flatbuffers::String* string) {
   return string == nullptr || string->size() > string_bytes_max;
 }
 
+inline constexpr const char* misaligned = "a list of it does not lie where its elements can be read";
+
 const char* check(const wire::CreateQueue&);
 const char* check(const wire::AlterQueue&);
 const char* check(const wire::DeleteQueue&);

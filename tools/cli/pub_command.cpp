@@ -298,6 +298,7 @@ void add_format_options(CLI::App& command, pub_options& options) {
   const auto add = [&command](const std::string& name, auto& into, const auto& names, const std::string& text,
                               const std::string& type) {
     std::vector<std::string> words;
+    words.reserve(names.size());
     for (const auto& [word, meaning] : names) words.push_back(word);
     command
         .add_option_function<std::string>(
