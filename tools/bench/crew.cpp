@@ -53,6 +53,7 @@ std::uint64_t sum(const std::vector<std::uint64_t>& numbers) {
 template <class Worker>
 std::vector<const Worker*> pointers(const std::vector<std::unique_ptr<worker>>& workers) {
   std::vector<const Worker*> all;
+  all.reserve(workers.size());
   for (const auto& one : workers) all.push_back(static_cast<const Worker*>(one.get()));
   return all;
 }
@@ -106,6 +107,7 @@ void crew::disband() {
 
 std::vector<worker*> crew::all() const {
   std::vector<worker*> workers;
+  workers.reserve(followers.size() + leaders.size());
   for (const auto& one : followers) workers.push_back(one.get());
   for (const auto& one : leaders) workers.push_back(one.get());
   return workers;

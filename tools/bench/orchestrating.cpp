@@ -2,6 +2,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <charconv>
+#include <memory>
 #include <skald/saga/messages.hpp>
 #include <skald/saga/saga.hpp>
 #include <stdexcept>
@@ -23,8 +24,9 @@ struct ticket {
   std::string to_bytes() const { return std::to_string(number) + " " + std::to_string(due_ns); }
   static ticket from_bytes(std::string_view bytes) {
     ticket read;
-    const char* const end = bytes.data() + bytes.size();
-    const auto [space, bad_number] = std::from_chars(bytes.data(), end, read.number);
+    const char* const begin = std::to_address(bytes.begin());
+    const char* const end = begin + bytes.size();
+    const auto [space, bad_number] = std::from_chars(begin, end, read.number);
     if (bad_number != std::errc{} || space == end) throw std::runtime_error("no ticket");
     const auto [rest, bad_time] = std::from_chars(space + 1, end, read.due_ns);
     if (bad_time != std::errc{} || rest != end) throw std::runtime_error("no ticket");

@@ -158,6 +158,7 @@ sample target::look() {
     is.status = broker_.status({.timeout = std::min<milliseconds>(globals_.timeout, looking_max)});
   } catch (const error&) {
     // The report says that it failed, from whoever noticed first, and has what there is.
+    is.status.reset();
   }
   return is;
 }
