@@ -61,8 +61,9 @@ bool reactor::run_posted() {
 }
 
 void reactor::end_turn() {
-  const std::vector<task> ending = std::exchange(end_of_turn_, {});
-  for (const task& work : ending) work();
+  ending_.swap(end_of_turn_);
+  for (const task& work : ending_) work();
+  ending_.clear();
 }
 
 void reactor::post_to_end_of_turn(task work) {

@@ -78,6 +78,7 @@ class reactor final : public executor {
   // Only touched by the loop.
   std::vector<task> batch_;  // the mailbox being drained
   std::vector<task> end_of_turn_;
+  std::vector<task> ending_;
   std::vector<std::function<void(load)>> when_idle_;
   std::vector<std::function<void(load)>> telling_;
   unsigned came_alone_ = 0;  // how often in a row work did

@@ -13,11 +13,6 @@ namespace {
 
 using builder = flatbuffers::FlatBufferBuilder;
 
-template <class Value>
-std::optional<Value> optional_of(const flatbuffers::Optional<Value>& field) {
-  return field;
-}
-
 flatbuffers::Offset<wire::QueueInfo> write_queue(builder& to, const queue_info& queue) {
   const auto topic = to.CreateString(queue.name.topic);
   const auto name = to.CreateString(queue.name.queue);
@@ -50,9 +45,8 @@ queue_port::records_told answer_counted(pending_request request) {
 
 queue_changes read_settings(const wire::QueueSettings* from) {
   if (from == nullptr) return {};
-  queue_changes changes{optional_of(from->lease_ms()),       optional_of(from->max_attempts()),
-                        optional_of(from->backoff_min_ms()), optional_of(from->backoff_max_ms()),
-                        optional_of(from->ordered_by_key()), {}};
+  queue_changes changes{from->lease_ms(),       from->max_attempts(),   from->backoff_min_ms(),
+                        from->backoff_max_ms(), from->ordered_by_key(), {}};
   if (from->dead_letter() != nullptr) changes.dead_letter = from->dead_letter()->str();
   return changes;
 }
