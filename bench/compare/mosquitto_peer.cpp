@@ -8,6 +8,7 @@
 
 #include "bench/compare/peer.hpp"
 #include "bench/compare/server.hpp"
+#include "bench/limit/loopback.hpp"
 
 namespace skald::bench::compare {
 namespace {
@@ -143,7 +144,7 @@ std::optional<std::filesystem::path> program() {
 class mosquitto_peer final : public peer {
  public:
   explicit mosquitto_peer(const std::filesystem::path& directory)
-      : port_(free_port()),
+      : port_(limit::free_port()),
         server_({program()->string(), "-c", write_settings("mosquitto.conf", directory, port_).string()}, {},
                 directory) {
     server_.wait_for(port_);

@@ -8,6 +8,7 @@
 
 #include "bench/compare/peer.hpp"
 #include "bench/compare/server.hpp"
+#include "bench/limit/loopback.hpp"
 
 namespace skald::bench::compare {
 namespace {
@@ -101,7 +102,7 @@ std::optional<std::filesystem::path> program() {
 class nats_peer final : public peer {
  public:
   nats_peer(const std::filesystem::path& directory, const std::string& settings)
-      : port_(free_port()),
+      : port_(limit::free_port()),
         server_({program()->string(), "-c", write_settings(settings, directory, port_).string()}, {},
                 directory) {
     server_.wait_for(port_);

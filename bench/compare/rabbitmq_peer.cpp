@@ -14,6 +14,7 @@
 
 #include "bench/compare/peer.hpp"
 #include "bench/compare/server.hpp"
+#include "bench/limit/loopback.hpp"
 
 namespace skald::bench::compare {
 namespace {
@@ -209,7 +210,7 @@ std::vector<std::string> environment(const std::filesystem::path& directory, std
           "ERL_EPMD_PORT=" + std::to_string(names_port),
           "ERL_EPMD_ADDRESS=127.0.0.1",
           "RABBITMQ_NODENAME=skald-compare-" + std::to_string(port) + "@localhost",
-          "RABBITMQ_DIST_PORT=" + std::to_string(free_port()),
+          "RABBITMQ_DIST_PORT=" + std::to_string(limit::free_port()),
           "RABBITMQ_CONFIG_FILE=" + write_settings("rabbitmq.conf", directory, port).string(),
           "RABBITMQ_CONF_ENV_FILE=" + in + "/none",
           "RABBITMQ_ADVANCED_CONFIG_FILE=" + in + "/none",
@@ -223,8 +224,8 @@ class rabbitmq_peer final : public peer {
  public:
   rabbitmq_peer(const std::filesystem::path& directory, const char* queue_type)
       : is_stream_(std::string_view(queue_type) == "stream"),
-        port_(free_port()),
-        names_port_(free_port()),
+        port_(limit::free_port()),
+        names_port_(limit::free_port()),
         names_(start_names(directory, names_port_)),
         server_({program()->string()}, environment(directory, port_, names_port_), directory) {
     server_.wait_for(port_);

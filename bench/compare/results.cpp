@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <iomanip>
 #include <ostream>
+#include <utility>
 
 namespace skald::bench::compare {
 namespace {
@@ -37,10 +38,7 @@ std::string_view to_string(durability what) noexcept {
 spread spread_of(const row& of, double figures::* what) {
   std::vector<double> values;
   for (const figures& each : of.repetitions) values.push_back(each.*what);
-  std::ranges::sort(values);
-  const std::size_t middle = values.size() / 2;
-  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {median, values.front(), values.back()};
+  return limit::spread_of(std::move(values));
 }
 
 void print_table(std::ostream& out, const std::vector<row>& rows) {

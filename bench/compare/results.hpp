@@ -8,6 +8,7 @@
 
 #include "bench/compare/measure.hpp"
 #include "bench/compare/peer.hpp"
+#include "bench/limit/report.hpp"
 
 namespace skald::bench::compare {
 
@@ -21,11 +22,7 @@ struct row {
   bool measured() const { return !repetitions.empty(); }
 };
 
-struct spread {
-  double median = 0;
-  double lowest = 0;
-  double highest = 0;
-};
+using limit::spread;
 // Of at least one repetition.
 spread spread_of(const row& of, double figures::* what);
 

@@ -1,9 +1,7 @@
 #include "bench/compare/server.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +15,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "bench/limit/loopback.hpp"
 #include "bench/limit/process.hpp"
 
 namespace skald::bench::compare {
@@ -29,24 +28,6 @@ using clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds start_max{60};  // RabbitMQ's Erlang takes its time
 constexpr std::chrono::seconds stop_max{10};
 constexpr std::chrono::milliseconds between_looks{20};
-
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
-unique_fd new_socket() {
-  return unique_fd(checked("socket", [] { return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); }));
-}
-
-bool accepts(std::uint16_t port) {
-  const unique_fd probe = new_socket();
-  const sockaddr_in address = loopback(port);
-  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
 
 std::string contents(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -114,16 +95,6 @@ std::optional<std::filesystem::path> find_program(const char* variable, std::str
   return std::nullopt;
 }
 
-std::uint16_t free_port() {
-  const unique_fd probe = new_socket();
-  sockaddr_in address = loopback(0);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  checked("bind", [&] { return ::bind(probe.get(), generic, size); });
-  checked("getsockname", [&] { return ::getsockname(probe.get(), generic, &size); });
-  return ntohs(address.sin_port);
-}
-
 std::filesystem::path write_settings(std::string_view name, const std::filesystem::path& directory,
                                      std::uint16_t port) {
   const std::filesystem::path from = std::filesystem::path(SKALD_COMPARE_SETTINGS) / name;
@@ -160,7 +131,7 @@ server::~server() {
 
 void server::wait_for(std::uint16_t port) const {
   const auto deadline = clock::now() + start_max;
-  while (!accepts(port)) {
+  while (!limit::accepts(port)) {
     limit::throw_if_interrupted();
     if (::waitpid(process_, nullptr, WNOHANG) != 0) fail("it ended at once");
     if (clock::now() > deadline) fail("it does not accept connections");

@@ -18,9 +18,6 @@ namespace skald::bench::compare {
 // programs. Nothing when there is none.
 std::optional<std::filesystem::path> find_program(const char* variable, std::string_view name);
 
-// A port of the loopback interface that nobody uses now.
-std::uint16_t free_port();
-
 // A file of settings/, with @PORT@ and @DIR@ replaced, written into the directory. Its path.
 std::filesystem::path write_settings(std::string_view name, const std::filesystem::path& directory,
                                      std::uint16_t port);

@@ -5,6 +5,7 @@
 
 #include "bench/compare/peer.hpp"
 #include "bench/compare/server.hpp"
+#include "bench/limit/loopback.hpp"
 
 namespace skald::bench::compare {
 namespace {
@@ -50,7 +51,7 @@ class skald_peer final : public peer {
  public:
   skald_peer(const std::filesystem::path& directory, skald::durability how)
       : how_(how),
-        port_(free_port()),
+        port_(limit::free_port()),
         server_({skaldd().string(), "--config", write_settings("skald.toml", directory, port_).string()}, {},
                 directory) {
     server_.wait_for(port_);

@@ -58,6 +58,20 @@ unique_fd loopback_listener::accept() const {
   return socket;
 }
 
+std::uint16_t loopback_listener::port() const {
+  return ntohs(port_);
+}
+
+std::uint16_t free_port() {
+  return loopback_listener().port();
+}
+
+bool accepts(std::uint16_t port) {
+  const unique_fd probe = new_socket();
+  const sockaddr_in address = loopback_address(htons(port));
+  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
 void send_fully(int socket, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t sent =

@@ -3,6 +3,7 @@
 // Plain blocking TCP over 127.0.0.1, without delay of small segments.
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "bench/limit/files.hpp"
@@ -16,11 +17,18 @@ class loopback_listener {
   // In any process that knows the listener.
   unique_fd connect() const;
   unique_fd accept() const;
+  std::uint16_t port() const;
 
  private:
   unique_fd socket_;
   unsigned short port_ = 0;
 };
+
+// A port that nobody uses now. Somebody may take it before a server that is to have it does; then the server
+// says so and the measurement fails.
+std::uint16_t free_port();
+// Whether somebody accepts connections on the port.
+bool accepts(std::uint16_t port);
 
 void send_fully(int socket, std::span<const std::byte> bytes);
 // At least one byte; 0 when the peer has closed.

@@ -8,24 +8,16 @@
 #include <ostream>
 #include <ranges>
 #include <sstream>
+#include <utility>
 
 namespace skald::bench::limit {
 namespace {
-
-struct spread {
-  double median;
-  double lowest;
-  double highest;
-};
 
 spread spread_of(const result& result, std::size_t metric_index) {
   std::vector<double> values;
   values.reserve(result.rounds.size());
   for (const std::vector<metric>& round : result.rounds) values.push_back(round[metric_index].value);
-  std::ranges::sort(values);
-  const std::size_t middle = values.size() / 2;
-  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {median, values.front(), values.back()};
+  return limit::spread_of(std::move(values));
 }
 
 double per_second(std::size_t bytes, steady_clock::duration elapsed) {
@@ -51,6 +43,13 @@ void latencies::summarize(std::vector<metric>& metrics) {
   };
   metrics.push_back({"median", "us", at(0.5)});
   metrics.push_back({"p99", "us", at(0.99)});
+}
+
+spread spread_of(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return {median, values.front(), values.back()};
 }
 
 metric throughput_mb(std::size_t bytes, steady_clock::duration elapsed) {

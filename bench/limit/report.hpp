@@ -47,6 +47,14 @@ class latencies {
 metric throughput_mb(std::size_t bytes, steady_clock::duration elapsed);
 metric throughput_gb(std::size_t bytes, steady_clock::duration elapsed);
 
+struct spread {
+  double median = 0;
+  double lowest = 0;
+  double highest = 0;
+};
+// Of at least one value.
+spread spread_of(std::vector<double> values);
+
 // "64 KiB"
 std::string byte_text(std::size_t bytes);
 

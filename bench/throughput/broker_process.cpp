@@ -1,10 +1,8 @@
 #include "bench/throughput/broker_process.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,27 +10,13 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "bench/limit/loopback.hpp"
 #include "bench/limit/process.hpp"
 
 namespace skald::bench {
 namespace {
 
 using limit::checked;
-
-// Asks the system for a port that nobody uses. Somebody may take it before the daemon does; then the daemon
-// says so and the measurement fails.
-std::uint16_t free_port() {
-  const int probe = checked("socket", [] { return ::socket(AF_INET, SOCK_STREAM, 0); });
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  checked("bind", [&] { return ::bind(probe, reinterpret_cast<const sockaddr*>(&address), length); });
-  checked("getsockname",
-          [&] { return ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &length); });
-  ::close(probe);
-  return ntohs(address.sin_port);
-}
 
 [[noreturn]] void become_daemon(const std::vector<std::string>& arguments, const std::filesystem::path& log) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -53,7 +37,7 @@ std::uint16_t free_port() {
 broker_process::broker_process(const std::filesystem::path& daemon,
                                const std::filesystem::path& data_directory, const std::filesystem::path& log,
                                const std::vector<std::string>& more_arguments) {
-  address_ = "127.0.0.1:" + std::to_string(free_port());
+  address_ = "127.0.0.1:" + std::to_string(limit::free_port());
   std::vector<std::string> arguments{daemon.string(), "--data-dir", data_directory.string(), "--listen",
                                      address_};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());

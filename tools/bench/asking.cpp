@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <string_view>
 #include <utility>
@@ -26,21 +25,14 @@ asio::awaitable<void> asking_worker::prepare() {
 asio::awaitable<void> asking_worker::work() {
   if (how_.rate != 0)
     times_.emplace(static_cast<double>(how_.rate), how_.index, how_.of, run().times().start);
-  running_ = how_.in_flight;
-  for (std::uint64_t i = 0; i < how_.in_flight; ++i) {
-    asio::co_spawn(loop(), ask_in_turn(), [this](const std::exception_ptr& why) {
-      if (why && !failed_) failed_ = why;
-      --running_;
-      wake();
-    });
-  }
-  while (running_ != 0) co_await pause();
-  if (failed_) std::rethrow_exception(failed_);
+  for (std::uint64_t i = 0; i < how_.in_flight; ++i) spawn(ask_in_turn());
+  while (running() != 0) co_await pause();
+  throw_failure();
 }
 
 asio::awaitable<void> asking_worker::ask_in_turn() {
   asio::steady_timer timer(loop());
-  while (!failed_ && !finishing()) {
+  while (!has_failed() && !finishing()) {
     const auto due = take_turn();
     if (!due) break;
     while (steady::now() < *due && !finishing()) {
@@ -48,9 +40,7 @@ asio::awaitable<void> asking_worker::ask_in_turn() {
       co_await timer.async_wait(asio::use_awaitable);
     }
     if (times_ && steady::now() >= run().times().until) {
-      // It was late by at least that; leaving it out would flatter the broker.
-      took(*due, run().times().until);
-      ++unsent_;
+      missed(*due);
       continue;
     }
     const std::uint64_t sequence = sequence_++;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <optional>
 #include <string>
 
@@ -31,7 +30,6 @@ class asking_worker final : public worker {
   asking_worker(const worker_setting& with, control& run, const asking& how, payload_pool payloads);
   // After join().
   const discrepancies& found() const { return found_; }
-  std::uint64_t unsent() const { return unsent_; }
 
  protected:
   asio::awaitable<void> prepare() override;
@@ -50,9 +48,6 @@ class asking_worker final : public worker {
   std::uint64_t turns_ = 0;
   std::uint64_t sequence_ = 0;
   std::uint64_t measured_ = 0;  // of those, after the warm-up
-  std::uint64_t unsent_ = 0;
-  std::uint64_t running_ = 0;
-  std::exception_ptr failed_;
 };
 
 // Replies with what it is asked, until finish().

@@ -1,6 +1,5 @@
 #include "tools/bench/orchestrating.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <charconv>
 #include <memory>
 #include <skald/saga/messages.hpp>
@@ -91,21 +90,12 @@ asio::awaitable<void> orchestrating_worker::prepare() {
   co_await orchestrator_->create(topics);
 }
 
-void orchestrating_worker::spawn(asio::awaitable<void> what) {
-  ++running_;
-  asio::co_spawn(loop(), std::move(what), [this](const std::exception_ptr& why) {
-    if (why && !failed_) failed_ = why;
-    --running_;
-    wake();
-  });
-}
-
 asio::awaitable<void> orchestrating_worker::work() {
   if (how_.rate != 0)
     times_.emplace(static_cast<double>(how_.rate), how_.index, how_.of, run().times().start);
   spawn(orchestrator_->run());
   spawn(participant_->run());
-  while (!failed_ && !finishing()) {
+  while (!has_failed() && !finishing()) {
     const progress made = start_some(steady::now());
     if (made == progress::over) break;
     if (made == progress::full && times_ && steady::now() >= run().times().until) break;
@@ -113,12 +103,12 @@ asio::awaitable<void> orchestrating_worker::work() {
     if (made == progress::ahead) co_await pause(times_->due(started_));
     if (made == progress::full) co_await pause(run().times().until);
   }
-  count_unsent();
-  while (!failed_ && !finishing() && under_way() != 0) co_await pause();
+  if (times_) missed_from(*times_, started_);
+  while (!has_failed() && !finishing() && under_way() != 0) co_await pause();
   orchestrator_->close();
   participant_->close();
-  while (!failed_ && running_ != 0) co_await pause();
-  if (failed_) std::rethrow_exception(failed_);
+  while (!has_failed() && running() != 0) co_await pause();
+  throw_failure();
 }
 
 orchestrating_worker::progress orchestrating_worker::start_some(steady::time_point now) {
@@ -155,16 +145,6 @@ void orchestrating_worker::observe(const sagas::instance& one) {
   counted().add(1, 0);
   ++ended_;
   wake();
-}
-
-void orchestrating_worker::count_unsent() {
-  // They were late by at least the time until the end; leaving them out would flatter the broker.
-  const auto until = run().times().until;
-  if (!times_ || until == steady::time_point::max()) return;
-  for (std::uint64_t number = started_; times_->due(number) < until; ++number) {
-    took(times_->due(number), until);
-    ++unsent_;
-  }
 }
 
 discrepancies orchestrating_worker::found(blocking_client& broker) const {

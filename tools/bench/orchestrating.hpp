@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <optional>
 #include <string>
 
@@ -34,8 +33,6 @@ class orchestrating_worker final : public worker {
 
   // ---- after join() ----
   std::uint64_t ended() const { return ended_; }
-  // How many were due and not started, because those before them had not ended.
-  std::uint64_t unsent() const { return unsent_; }
   // What is wrong with those that were started: one that did not end, or ended twice, or not as it should
   // have; a step that the broker does not have in the participant's inbox, or has there twice; and inputs or
   // commands that the broker would still give to somebody.
@@ -49,9 +46,7 @@ class orchestrating_worker final : public worker {
   enum class progress : std::uint8_t { more, ahead, full, over };
   progress start_some(steady::time_point now);
   asio::awaitable<void> start(std::uint64_t number, steady::time_point due);
-  void count_unsent();
   void observe(const sagas::instance& one);
-  void spawn(asio::awaitable<void> what);
   std::uint64_t under_way() const { return started_ - ended_; }
 
   orchestrating how_;
@@ -63,9 +58,6 @@ class orchestrating_worker final : public worker {
   std::uint64_t started_ = 0;
   std::uint64_t measured_ = 0;  // of those, after the warm-up
   std::uint64_t ended_ = 0;
-  std::uint64_t unsent_ = 0;
-  std::uint64_t running_ = 0;  // coroutines beside work()
-  std::exception_ptr failed_;
 };
 
 }  // namespace skald::cli::bench

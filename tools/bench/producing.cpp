@@ -57,7 +57,7 @@ asio::awaitable<void> producing_worker::work() {
   for (;;) {
     const auto now = steady::now();
     const progress made = send_some(out, times ? &*times : nullptr, now);
-    if (failed_) std::rethrow_exception(failed_);
+    throw_failure();
     if (made == progress::over || finishing()) break;
     if (made == progress::full && times && now >= run().times().until) break;
     if (made == progress::more) co_await yield();
@@ -65,7 +65,7 @@ asio::awaitable<void> producing_worker::work() {
     if (made == progress::full) co_await wait_for_room();
   }
   co_await out.flush();
-  if (times) count_unsent(*times);
+  if (times) missed_from(*times, all_sent_);
 }
 
 producing_worker::progress producing_worker::send_some(producer& out, const schedule* times,
@@ -123,7 +123,7 @@ void producing_worker::acknowledged(const delivery_report& report) {
   no_room_ = false;
   wake();
   if (report.failed) {
-    if (!failed_) failed_ = std::make_exception_ptr(*report.failed);
+    keep_failure(std::make_exception_ptr(*report.failed));
     return;
   }
   if (!how_.until_acknowledged) return;
@@ -136,16 +136,6 @@ void producing_worker::acknowledged(const delivery_report& report) {
   }
   counted().add(report.records, bytes);
   flow_.complete(report.records);
-}
-
-void producing_worker::count_unsent(const schedule& times) {
-  // They were late by at least the time until the end; leaving them out would flatter the broker.
-  const window& run_times = run().times();
-  if (run_times.until == steady::time_point::max()) return;
-  for (std::uint64_t number = all_sent_; times.due(number) < run_times.until; ++number) {
-    took(times.due(number), run_times.until);
-    ++unsent_;
-  }
 }
 
 }  // namespace skald::cli::bench

@@ -58,7 +58,6 @@ class producing_worker final : public worker {
   // After join(): how many records of this producer went to each partition; how many were due and not sent,
   // because those before them were not through.
   const std::vector<std::uint64_t>& sent() const { return sequences_; }
-  std::uint64_t unsent() const { return unsent_; }
 
  protected:
   asio::awaitable<void> prepare() override;
@@ -70,7 +69,6 @@ class producing_worker final : public worker {
   bool send_one(producer& out, steady::time_point due);
   asio::awaitable<void> wait_for_room();
   void acknowledged(const delivery_report& report);
-  void count_unsent(const schedule& times);
   bool is_full() const { return no_room_ || flow_.under_way(all_sent_) >= how_.in_flight; }
 
   producing how_;
@@ -82,9 +80,7 @@ class producing_worker final : public worker {
   std::vector<unacknowledged> outstanding_;  // of each partition, with until_acknowledged
   std::uint64_t all_sent_ = 0;
   std::uint64_t measured_ = 0;  // of those, after the warm-up
-  std::uint64_t unsent_ = 0;
-  bool no_room_ = false;  // the client's buffer is full
-  std::exception_ptr failed_;
+  bool no_room_ = false;        // the client's buffer is full
 };
 
 }  // namespace skald::cli::bench

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <utility>
 
 namespace skald::cli::bench {
 
@@ -71,6 +72,29 @@ asio::awaitable<void> worker::pause(steady::time_point at) {
 
 asio::awaitable<void> worker::yield() {
   co_await asio::post(loop_, asio::use_awaitable);
+}
+
+void worker::missed_from(const schedule& times, std::uint64_t number) {
+  const auto until = run_.times().until;
+  if (until == steady::time_point::max()) return;
+  for (; times.due(number) < until; ++number) missed(times.due(number));
+}
+
+void worker::spawn(asio::awaitable<void> what) {
+  ++running_;
+  asio::co_spawn(loop_, std::move(what), [this](const std::exception_ptr& why) {
+    keep_failure(why);
+    --running_;
+    wake();
+  });
+}
+
+void worker::keep_failure(std::exception_ptr why) {
+  if (!failed_) failed_ = std::move(why);
+}
+
+void worker::throw_failure() const {
+  if (failed_) std::rethrow_exception(failed_);
 }
 
 void worker::post_wake() {

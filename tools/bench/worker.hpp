@@ -5,6 +5,8 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <exception>
 #include <string>
 #include <thread>
 
@@ -12,6 +14,7 @@
 
 #include "tools/bench/control.hpp"
 #include "tools/bench/histogram.hpp"
+#include "tools/bench/schedule.hpp"
 
 namespace skald::cli::bench {
 
@@ -39,6 +42,8 @@ class worker {
   const counter& count() const { return counted_; }
   // After join().
   const histogram& latencies() const { return latencies_; }
+  // How many were due by a target rate and not sent before the end. After join().
+  std::uint64_t unsent() const { return unsent_; }
 
  protected:
   virtual asio::awaitable<void> prepare() = 0;
@@ -65,6 +70,22 @@ class worker {
   void took(steady::time_point due, steady::time_point now) {
     if (run_.times().covers(due)) latencies_.record(now - due);
   }
+  // One that was due then has not been sent. It was late by at least the time until the end; leaving it out
+  // would flatter the broker.
+  void missed(steady::time_point due) {
+    took(due, run_.times().until);
+    ++unsent_;
+  }
+  // The same of all from this number on that were due before the end of the run.
+  void missed_from(const schedule& times, std::uint64_t number);
+
+  // A coroutine beside work(). What it throws is kept.
+  void spawn(asio::awaitable<void> what);
+  std::uint64_t running() const { return running_; }
+  void keep_failure(std::exception_ptr why);
+  bool has_failed() const { return failed_ != nullptr; }
+  // Throws what was kept first, if anything was.
+  void throw_failure() const;
 
  private:
   asio::awaitable<void> live();
@@ -76,6 +97,9 @@ class worker {
   asio::cancellation_signal finish_signal_;
   counter counted_;
   histogram latencies_;
+  std::uint64_t unsent_ = 0;
+  std::uint64_t running_ = 0;
+  std::exception_ptr failed_;
   bool begun_ = false;
   bool finishing_ = false;
   std::thread thread_;
