@@ -71,7 +71,7 @@ TEST_CASE("customers that die at any step of their transactions reserve credit o
     on.create_orders(2);
     const auto customers = on.begin("customers", {"die", std::to_string(step)});
     // It dies at the latest while it handles the orders that come until then.
-    on.becomes([&] {
+    becomes([&] {
       if (is_now(*customers, WEXITED)) return true;
       if (on.all_decided()) on.create_orders(1);
       return false;
@@ -79,7 +79,7 @@ TEST_CASE("customers that die at any step of their transactions reserve credit o
     CHECK(customers->wait().exit_code == 128 + SIGKILL);
   }
   const auto customers = on.begin("customers");
-  CHECK(on.becomes([&] { return on.all_decided(); }));
+  CHECK(becomes([&] { return on.all_decided(); }));
   on.check_orders();
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("orders that die at any step, beside a broker that is killed, decide o
       on.server.start();
     }
     // Five orders are ten steps, unless some of them were taken by the one before.
-    on.becomes([&] {
+    becomes([&] {
       if (is_now(*of_orders, WEXITED)) return true;
       if (on.all_decided()) on.create_orders(1);
       return false;
@@ -107,7 +107,7 @@ TEST_CASE("orders that die at any step, beside a broker that is killed, decide o
     CHECK(of_orders->wait().exit_code == 128 + SIGKILL);
   }
   const auto of_orders = on.begin("orders");
-  CHECK(on.becomes([&] { return on.all_decided(); }));
+  CHECK(becomes([&] { return on.all_decided(); }));
   on.check_orders();
 }
 
@@ -117,17 +117,17 @@ TEST_CASE("customers that wake when others have taken over change nothing twice"
   on.create_orders(3);
   // Stopped before it begins its transaction, with all three orders leased.
   const auto stale = on.begin("customers", {"stop", "1"});
-  REQUIRE(on.becomes([&] { return is_now(*stale, WSTOPPED); }));
+  REQUIRE(becomes([&] { return is_now(*stale, WSTOPPED); }));
   {
     const auto fresh = on.begin("customers");
-    CHECK(on.becomes([&] { return on.all_decided(); }));
+    CHECK(becomes([&] { return on.all_decided(); }));
     stale->send_signal(SIGCONT);
     // It handles what it had leased, which is old news, and then takes its part in what is new.
     on.create_orders(20);
-    CHECK(on.becomes([&] { return on.all_decided(); }));
+    CHECK(becomes([&] { return on.all_decided(); }));
   }
   on.create_orders(5);
-  CHECK(on.becomes([&] { return on.all_decided(); }));
+  CHECK(becomes([&] { return on.all_decided(); }));
   on.check_orders();
 }
 

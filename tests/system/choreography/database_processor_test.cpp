@@ -109,7 +109,7 @@ TEST_CASE_TEMPLATE("events change the database and are answered once, several in
   constexpr int count = 60;
   for (int number = 1; number <= count; ++number) on.create_order(number);
   customers_service<Database> customers(on.database, on.address);
-  CHECK(on.becomes([&] { return customers.metrics().handled == count; }));
+  CHECK(becomes([&] { return customers.metrics().handled == count; }));
   CHECK(on.reserved() == count);
   CHECK(customers.commits().commits < count);
   on.relay();
@@ -119,7 +119,7 @@ TEST_CASE_TEMPLATE("events change the database and are answered once, several in
   const record first = *on.broker.fetch(orders::customer_topic, partition_id(0), offset(0)).begin();
   CHECK(tracing::find_header(first, "correlation-id") == "order-events/0/0");
   CHECK(tracing::find_header(first, "causation-id") == "order-events/0/0");
-  CHECK(on.becomes([&] { return on.broker.describe_queue(orders::order_topic, "customers").ready == 0; }));
+  CHECK(becomes([&] { return on.broker.describe_queue(orders::order_topic, "customers").ready == 0; }));
 }
 
 TEST_CASE_TEMPLATE("an event that was published twice is handled once, also by two at once", Database,
@@ -133,7 +133,7 @@ TEST_CASE_TEMPLATE("an event that was published twice is handled once, also by t
     }
   customers_service<Database> one(on.database, on.address);
   customers_service<Database> other(on.database, on.address);
-  CHECK(on.becomes([&] {
+  CHECK(becomes([&] {
     const auto first = one.metrics();
     const auto second = other.metrics();
     return first.handled + second.handled + first.duplicates + second.duplicates >= 2 * pairs;
@@ -156,8 +156,8 @@ TEST_CASE_TEMPLATE("a poison event is parked with the later ones of its key, and
   for (int number = 1; number <= 3; ++number)
     for (const char* key : {"bad", "good", "better"})
       on.publish(orders::order_topic, key, order_created{number});
-  CHECK(on.becomes([&] { return customers.metrics().handled == 7; }));
-  CHECK(on.becomes([&] { return on.broker.describe_queue(orders::order_topic, "customers").parked == 1; }));
+  CHECK(becomes([&] { return customers.metrics().handled == 7; }));
+  CHECK(becomes([&] { return on.broker.describe_queue(orders::order_topic, "customers").parked == 1; }));
   CHECK(on.reserved(" WHERE customer = 'bad'") == 1);
   std::vector<std::string> reasons;
   for (const peeked_record& one :
@@ -169,7 +169,7 @@ TEST_CASE_TEMPLATE("a poison event is parked with the later ones of its key, and
 
   mended = true;
   CHECK(on.broker.retry_queue(orders::order_topic, "customers") == 1);
-  CHECK(on.becomes([&] { return customers.metrics().handled == 9; }));
+  CHECK(becomes([&] { return customers.metrics().handled == 9; }));
   CHECK(on.answered("bad") == std::vector<std::string>{"1", "2", "3"});
   CHECK(on.reserved() == 9);
 }
@@ -184,7 +184,7 @@ TEST_CASE_TEMPLATE("a failed event keeps its place before the later ones of its 
                                         });
   for (int number = 1; number <= 4; ++number)
     for (const char* key : {"one", "other"}) on.publish(orders::order_topic, key, order_created{number});
-  CHECK(on.becomes([&] { return customers.metrics().handled == 8; }));
+  CHECK(becomes([&] { return customers.metrics().handled == 8; }));
   CHECK(customers.metrics().failures == 8);
   CHECK(on.answered("one") == std::vector<std::string>{"1", "2", "3", "4"});
   CHECK(on.answered("other") == std::vector<std::string>{"1", "2", "3", "4"});
@@ -203,7 +203,7 @@ TEST_CASE_TEMPLATE("a database that cannot be reached is waited for, which is no
           attempts_max = std::max(attempts_max.load(), in.attempt());
         },
         {}, &meets);
-    CHECK(on.becomes([&] { return customers.metrics().handled == 5; }));
+    CHECK(becomes([&] { return customers.metrics().handled == 5; }));
     CHECK(customers.metrics().outages >= 3);
     CHECK(customers.metrics().failures == 0);
   }

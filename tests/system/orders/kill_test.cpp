@@ -84,7 +84,7 @@ void kill_at(const moment& when, busy_shop& shop, shop_books& books, Kill kill) 
   auto ordering = std::async(std::launch::async, [&] { shop.order_some(); });
   // Some moments do not come to every round of orders.
   const auto is_over = [&] { return ordering.wait_for(milliseconds(0)) == std::future_status::ready; };
-  shop_scene::becomes([&] { return when.count(shop, books) > before || is_over(); });
+  becomes([&] { return when.count(shop, books) > before || is_over(); });
   kill();
   ordering.get();
 }

@@ -78,7 +78,7 @@ TEST_SUITE("sample services at random") {
     const auto is_over = [&] { return business.wait_for(milliseconds(0)) == std::future_status::ready; };
     while (!is_over()) shop.do_harm(is_over);
     business.get();
-    CHECK(shop_scene::becomes([&] { return books.are_settled(); }));
+    CHECK(becomes([&] { return books.are_settled(); }));
     books.check_invariants();
     MESSAGE("seed " << seed << ": " << shop.orders() << " orders, " << shop.cancelled() << " cancelled");
   }

@@ -113,7 +113,7 @@ TEST_SUITE("sample orders") {
             return each.value.value_or("").find("compensating") != std::string_view::npos;
       return false;
     };
-    REQUIRE(shop_scene::becomes([&] {
+    REQUIRE(becomes([&] {
       try {
         return has_turned();
       } catch (const error&) {

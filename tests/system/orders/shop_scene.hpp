@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/system/support/becomes.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
@@ -121,17 +122,6 @@ class shop_scene {
   std::string state_of(const std::string& id) { return order(id).text("state"); }
   bool becomes_state(const std::string& id, const std::string& state) {
     return becomes([&] { return state_of(id) == state; });
-  }
-
-  // Waits until it holds. The condition asks a service, which takes its time.
-  template <class Condition>
-  static bool becomes(Condition holds) {
-    const auto deadline = std::chrono::steady_clock::now() + 2 * patience;
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    return true;
   }
 
   scratch_directory directory;

@@ -100,7 +100,7 @@ TEST_CASE("whoever is killed, every saga ends, and has happened once or not at a
     on.start_some();
     on.kill_one();
   }
-  REQUIRE(saga_scene::becomes([&] { return on.finals() == static_cast<std::size_t>(on.started); }));
+  REQUIRE(becomes([&] { return on.finals() == static_cast<std::size_t>(on.started); }));
   std::map<sagas::phase, int> phases;
   for (const sagas::instance& one : on.instances()) ++phases[one.phase];
   for (int number = 1; number <= on.started; ++number) on.check_order(number);

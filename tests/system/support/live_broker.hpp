@@ -3,12 +3,11 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <skald/blocking_client.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "tests/system/support/becomes.hpp"
 #include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
@@ -41,17 +40,6 @@ class live_broker {
     std::vector<std::string> all;
     for (const record& one : of_key(topic, key).records) all.emplace_back(one.value().value_or(""));
     return all;
-  }
-
-  // Waits until it holds. The condition asks the broker, which takes its time.
-  template <class Condition>
-  static bool becomes(Condition holds) {
-    const auto deadline = std::chrono::steady_clock::now() + 2 * patience;
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    return true;
   }
 };
 
