@@ -14,7 +14,9 @@ namespace skald::bench::compare {
 namespace {
 
 constexpr const char* subject = "log";
-constexpr std::int64_t patience_ms = 60'000;  // a server that syncs each record is slow, not dead
+constexpr std::int64_t patience_ms = 60'000;
+// For all that are in flight: a server that syncs each of 16,384 records is slow, not dead.
+constexpr std::int64_t finish_max_ms = 600'000;
 
 void check(natsStatus status, const char* what) {
   if (status == NATS_OK) return;
@@ -59,7 +61,7 @@ class nats_writer final : public writer {
   void finish() override {
     jsPubOptions with;
     jsPubOptions_Init(&with);
-    with.MaxWait = patience_ms;
+    with.MaxWait = finish_max_ms;
     check(js_PublishAsyncComplete(to_.stream(), &with), "acknowledgements");
   }
 
