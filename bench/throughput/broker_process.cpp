@@ -53,6 +53,12 @@ broker_process::~broker_process() {
   }
 }
 
+bool broker_process::has_ended() const {
+  siginfo_t found{};
+  ::waitid(P_PID, static_cast<id_t>(pid_), &found, WEXITED | WNOHANG | WNOWAIT);
+  return found.si_pid != 0;
+}
+
 int broker_process::wait() {
   int status = 0;
   checked("waitpid", [&] { return ::waitpid(pid_, &status, 0); });

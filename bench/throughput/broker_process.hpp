@@ -22,6 +22,9 @@ class broker_process {
   broker_process& operator=(const broker_process&) = delete;
 
   const std::string& address() const { return address_; }
+  pid_t process() const { return pid_; }
+  // Whether it has ended by itself.
+  bool has_ended() const;
 
   // SIGTERM, and waits for the end. Throws std::runtime_error when it did not end with status 0.
   void stop();

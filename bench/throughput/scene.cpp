@@ -1,8 +1,11 @@
 #include "bench/throughput/scene.hpp"
 
+#include <fstream>
 #include <map>
 #include <random>
 #include <stdexcept>
+
+#include "bench/limit/process.hpp"
 
 namespace skald::bench {
 
@@ -27,7 +30,28 @@ void scene::start() {
                                  .timeout = milliseconds(30'000),
                                  .reconnect_delay_min = milliseconds(1),
                                  .reconnect_delay_max = milliseconds(5)});
-  client_->connect({.timeout = milliseconds(60'000), .keep_trying = true});
+  connect();
+}
+
+// Looks up now and then: a broker that has ended never serves.
+void scene::connect() {
+  const auto deadline = steady_clock::now() + std::chrono::seconds(60);
+  for (;;) {
+    try {
+      return client_->connect({.timeout = milliseconds(500), .keep_trying = true});
+    } catch (const error&) {
+      limit::throw_if_interrupted();
+      if (broker_->has_ended()) throw std::runtime_error("skaldd has ended: " + last_words());
+      if (steady_clock::now() > deadline) throw;
+    }
+  }
+}
+
+std::string scene::last_words() const {
+  std::ifstream log(with_.directory / "skaldd.log");
+  std::string last = "it has said nothing";
+  for (std::string line; std::getline(log, line);) last = line;
+  return last;
 }
 
 steady_clock::duration scene::kill_and_restart() {

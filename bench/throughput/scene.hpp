@@ -15,7 +15,7 @@ namespace skald::bench {
 
 class scene {
  public:
-  // Waits until the broker serves.
+  // Waits until the broker serves. Throws std::runtime_error with what it said last when it does not.
   explicit scene(const setting& with);
   // Removes the data directory.
   ~scene();
@@ -32,6 +32,8 @@ class scene {
 
  private:
   void start();
+  void connect();
+  std::string last_words() const;
 
   const setting with_;
   std::filesystem::path data_directory_;
