@@ -88,5 +88,6 @@ std::vector<candidate> nats_candidates();
 std::vector<candidate> redis_candidates();
 std::vector<candidate> rabbitmq_candidates();
 std::vector<candidate> mosquitto_candidates();
+std::vector<candidate> kafka_candidates();
 
 }  // namespace skald::bench::compare

@@ -41,6 +41,11 @@ std::vector<candidate> all_candidates() {
 #else
   add(all, absent("mosquitto", "libmosquitto-dev"));
 #endif
+#ifdef SKALD_COMPARE_KAFKA
+  add(all, kafka_candidates());
+#else
+  add(all, absent("kafka", "librdkafka-dev"));
+#endif
   return all;
 }
 

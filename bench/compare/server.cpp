@@ -86,6 +86,10 @@ std::optional<std::filesystem::path> find_program(const char* variable, std::str
     if (::access(chosen, X_OK) == 0) return chosen;
     return std::nullopt;
   }
+  return find_on_path(name);
+}
+
+std::optional<std::filesystem::path> find_on_path(std::string_view name) {
   const char* const path = std::getenv("PATH");
   std::istringstream directories(std::string(path != nullptr ? path : "") + ":/usr/sbin:/sbin");
   for (std::string directory; std::getline(directories, directory, ':');) {
@@ -96,11 +100,12 @@ std::optional<std::filesystem::path> find_program(const char* variable, std::str
 }
 
 std::filesystem::path write_settings(std::string_view name, const std::filesystem::path& directory,
-                                     std::uint16_t port) {
+                                     std::uint16_t port, std::uint16_t second_port) {
   const std::filesystem::path from = std::filesystem::path(SKALD_COMPARE_SETTINGS) / name;
   std::string text = contents(from);
   if (text.empty()) throw std::runtime_error("there are no settings in " + from.string());
   replace_all(text, "@PORT@", std::to_string(port));
+  replace_all(text, "@PORT2@", std::to_string(second_port));
   replace_all(text, "@DIR@", directory.string());
   const std::filesystem::path to = directory / name;
   std::ofstream(to) << text;

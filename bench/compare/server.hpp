@@ -18,9 +18,11 @@ namespace skald::bench::compare {
 // programs. Nothing when there is none.
 std::optional<std::filesystem::path> find_program(const char* variable, std::string_view name);
 
-// A file of settings/, with @PORT@ and @DIR@ replaced, written into the directory. Its path.
+std::optional<std::filesystem::path> find_on_path(std::string_view name);
+
+// A file of settings/, with @PORT@, @PORT2@ and @DIR@ replaced, written into the directory. Its path.
 std::filesystem::path write_settings(std::string_view name, const std::filesystem::path& directory,
-                                     std::uint16_t port);
+                                     std::uint16_t port, std::uint16_t second_port = 0);
 
 class server {
  public:
