@@ -181,7 +181,10 @@ void producer_core::fail_held(producer_topic& topic, const failure& why) {
 void producer_core::append(partition_stream& to, const message& what, record_terms terms) {
   auto& open = to.open;
   auto& builder = open.builder;
-  if (!builder.empty() && builder.bytes() + terms.bytes > to.topic->batch_bytes) seal(to);
+  if (!builder.empty() && builder.bytes() + terms.bytes > to.topic->batch_bytes) {
+    seal(to);
+    touch(to);
+  }
   const bool opening = builder.empty();
   if (opening && !spare_buffers_.empty()) {
     builder.recycle(std::move(spare_buffers_.back()));
@@ -206,7 +209,10 @@ void producer_core::append(partition_stream& to, const message& what, record_ter
     }
   }
   if (terms.ack) open.waiting.emplace_back(builder.records() - 1, std::move(terms.ack));
-  if (builder.bytes() >= to.topic->batch_bytes) seal(to);
+  if (builder.bytes() >= to.topic->batch_bytes) {
+    seal(to);
+    touch(to);
+  }
 }
 
 void producer_core::seal(partition_stream& of) {
@@ -238,8 +244,24 @@ void producer_core::seal(partition_stream& of) {
 }
 
 void producer_core::activate(partition_stream& stream) {
-  if (std::exchange(stream.active, true)) return;
+  touch(stream);
+  if (stream.active_at) return;
+  stream.active_at = active_.size();
   active_.push_back(&stream);
+}
+
+void producer_core::deactivate(partition_stream& stream) {
+  if (!stream.active_at) return;
+  partition_stream* const last = active_.back();
+  active_[*stream.active_at] = last;
+  last->active_at = stream.active_at;
+  stream.active_at.reset();
+  active_.pop_back();
+}
+
+void producer_core::touch(partition_stream& stream) {
+  if (!std::exchange(stream.touched, true)) touched_.push_back(&stream);
+  if (!std::exchange(stream.ready, true)) ready_.push_back(&stream);
 }
 
 void producer_core::settle(const batch_ptr& batch, result<published> outcome) {
@@ -257,6 +279,7 @@ void producer_core::settle(const batch_ptr& batch, result<published> outcome) {
 
 std::uint64_t producer_core::begin_flush() {
   flush_up_to_ = generation_;
+  all_touched_ = all_touched_ || options_.linger.count() > 0;
   wants_poll_ = true;
   return generation_++;
 }

@@ -46,6 +46,7 @@ void producer_core::connected(std::uint32_t frame_bytes_max) {
   connected_ = true;
   frame_bytes_max_ = std::max<std::size_t>(frame_bytes_max, 2 * frame_reserve_bytes);
   for (const auto& [name, topic] : topics_) limit_batches(*topic);
+  all_touched_ = true;
   wants_poll_ = true;
 }
 
@@ -61,11 +62,13 @@ void producer_core::disconnected() {
     }
     end_recovery(*stream);
   }
+  all_touched_ = true;
   wants_poll_ = true;
 }
 
 void producer_core::initialised(const result<producer_identity>& identity, steady_time now) {
   identity_asked_ = false;
+  all_touched_ = true;
   wants_poll_ = true;
   if (identity) {
     identity_ = *identity;
@@ -125,6 +128,7 @@ void producer_core::outcome_of(const batch_ptr& batch, const append_outcome& out
   if (batch->settled) return;  // given up before
   auto& stream = *batch->home;
   auto& topic = *stream.topic;
+  touch(stream);
   leave_flight(batch);
   if (outcome.code == errc::fenced_producer && !name_.empty()) return be_fenced(batch, outcome);
   // A refusal that may pass says nothing about an earlier attempt whose answer was lost.
@@ -203,6 +207,7 @@ void producer_core::abandon(const failure& why) {
     for (const auto& batch : std::exchange(stream->waiting, {})) settle(batch, why);
   }
   for (const auto& [name, topic] : topics_) fail_held(*topic, why);
+  all_touched_ = true;
   wants_poll_ = true;
 }
 
@@ -284,8 +289,8 @@ void producer_core::gather(producer_effects& effects, steady_time now) {
   std::size_t frame_bytes = 0;
   const std::size_t frame_bytes_limit = std::min(publish_frame_bytes, frame_bytes_max_ - frame_reserve_bytes);
   bool window_full = false;
-  for (std::size_t i = 0; i < active_.size() && !window_full; ++i) {
-    auto& stream = *active_[(first_active_ + i) % active_.size()];
+  while (!ready_.empty()) {
+    auto& stream = *ready_.front();
     while (may_send(stream, now)) {
       const auto expected =
           stream.waiting.empty() ? stream.open.builder.bytes() : stream.waiting.front()->bytes->size();
@@ -311,8 +316,10 @@ void producer_core::gather(producer_effects& effects, steady_time now) {
       effects.publish.back().appends.push_back({stream.topic->name, stream.id, batch->bytes});
       tickets_[last_ticket_].push_back(batch);
     }
+    if (window_full) break;  // it is served first when there is room
+    stream.ready = false;
+    ready_.pop_front();
   }
-  if (!active_.empty()) first_active_ = (first_active_ + 1) % active_.size();
 }
 
 void producer_core::ask(producer_effects& effects, steady_time now) {
@@ -367,7 +374,8 @@ void producer_core::expire(partition_stream& in, steady_time now) {
 producer_effects producer_core::poll(steady_time now) {
   producer_effects effects;
   wants_poll_ = false;
-  for (auto* stream : active_) expire(*stream, now);
+  if (all_touched_ || now >= look_again_) look_at_all();
+  for (auto* stream : touched_) expire(*stream, now);
   for (const auto& [name, topic] : topics_)
     while (!topic->held.empty() && topic->held.front().expires <= now)
       fail_front(*topic,
@@ -378,12 +386,11 @@ producer_effects producer_core::poll(steady_time now) {
     gather(effects, now);
     ask(effects, now);
   }
-  std::erase_if(active_, [](partition_stream* stream) {
-    if (!stream->idle()) return false;
-    stream->active = false;
-    return true;
-  });
-  if (first_active_ >= active_.size()) first_active_ = 0;
+  for (auto* stream : touched_) {
+    stream->touched = false;
+    stream->idle() ? deactivate(*stream) : look_again(*stream, now);
+  }
+  touched_.clear();
   plan_wake(effects, now);
   effects.settled = std::exchange(settled_, {});
   statistics_.buffered_bytes = buffered_bytes_;
@@ -391,24 +398,34 @@ producer_effects producer_core::poll(steady_time now) {
   return effects;
 }
 
-void producer_core::plan_wake(producer_effects& effects, steady_time now) const {
+void producer_core::look_at_all() {
+  all_touched_ = false;
+  look_again_ = steady_time::max();
+  for (auto* stream : active_) touch(*stream);
+}
+
+void producer_core::look_again(const partition_stream& at, steady_time now) {
   // What is due and still here waits for something else than time.
+  const auto then = [&](steady_time when) {
+    if (when > now) look_again_ = std::min(look_again_, when);
+  };
+  if (!at.in_flight.empty()) then(at.in_flight.front()->expires);
+  if (!at.waiting.empty()) {
+    then(at.waiting.front()->expires);
+    if (at.in_flight.empty() && connected_) then(at.not_before);
+  }
+  if (!at.open.builder.empty()) {
+    then(at.open.expires);
+    if (options_.linger.count() > 0 && connected_) then(at.open.opened + options_.linger);
+  }
+}
+
+void producer_core::plan_wake(producer_effects& effects, steady_time now) const {
   const auto at = [&](steady_time when) {
-    if (when <= now) return;
+    if (when <= now || when == steady_time::max()) return;
     if (!effects.wake_at || when < *effects.wake_at) effects.wake_at = when;
   };
-  for (const auto* stream : active_) {
-    if (!stream->in_flight.empty()) at(stream->in_flight.front()->expires);
-    if (!stream->waiting.empty()) {
-      at(stream->waiting.front()->expires);
-      if (stream->in_flight.empty() && connected_ && stream->not_before > steady_time())
-        at(stream->not_before);
-    }
-    if (!stream->open.builder.empty()) {
-      at(stream->open.expires);
-      if (options_.linger.count() > 0 && connected_) at(stream->open.opened + options_.linger);
-    }
-  }
+  at(look_again_);
   for (const auto& [name, topic] : topics_) {
     if (topic->held.empty()) continue;
     at(topic->held.front().expires);

@@ -154,6 +154,8 @@ class producer_core {
 
   void seal(partition_stream& of);
   void activate(partition_stream& stream);
+  void touch(partition_stream& stream);
+  void deactivate(partition_stream& stream);
   bool may_send(partition_stream& from, steady_time now);
   bool open_is_due(const partition_stream& of, steady_time now) const;
   bool give_identity(partition_stream& to);
@@ -170,6 +172,8 @@ class producer_core {
   void ask(producer_effects& effects, steady_time now);
   void expire(partition_stream& in, steady_time now);
   void give_up(const batch_ptr& batch);
+  void look_at_all();
+  void look_again(const partition_stream& at, steady_time now);
   void plan_wake(producer_effects& effects, steady_time now) const;
 
   void outcome_of(const batch_ptr& batch, const append_outcome& outcome, skald::durability achieved,
@@ -201,8 +205,14 @@ class producer_core {
   };
   std::unordered_map<std::string, std::unique_ptr<producer_topic>, name_hash, std::equal_to<>> topics_;
   producer_topic* last_topic_ = nullptr;
-  std::vector<partition_stream*> active_;  // those with batches
-  std::size_t first_active_ = 0;           // whose turn it is to be served first
+  // Polling takes as long as there is news, not as there are partitions: of those that it knows nothing new
+  // of, it knows that they have nothing to send, and when that changes with time.
+  std::vector<partition_stream*> active_;   // those with batches
+  std::vector<partition_stream*> touched_;  // of which something has changed since the last poll
+  std::deque<partition_stream*> ready_;  // those that may have something to send, in the order of their turns
+  bool all_touched_ = false;
+  // The first moment at which time alone may change something for one of them; no later than that.
+  steady_time look_again_ = steady_time::max();
   std::unordered_map<std::uint64_t, std::vector<batch_ptr>> tickets_;
   std::uint64_t last_ticket_ = 0;
   std::vector<std::vector<std::byte>> spare_buffers_;

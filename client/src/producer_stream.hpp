@@ -28,7 +28,8 @@ struct sealed_batch {
 
 // The records gathered for the next batch.
 struct open_batch {
-  protocol::batch_builder builder;
+  // A producer may have thousands of these, each with a record or two; one that fills grows as it does.
+  protocol::batch_builder builder{1024};
   std::uint64_t generation = 0;
   steady_time opened;
   steady_time expires;
@@ -40,7 +41,9 @@ struct partition_stream {
 
   producer_topic* topic = nullptr;
   partition_id id;
-  bool active = false;
+  std::optional<std::size_t> active_at;  // its place among those with batches
+  bool touched = false;
+  bool ready = false;
   std::uint64_t next_ordinal = 1;
   open_batch open;
   std::deque<batch_ptr> waiting;    // in order of ordinal

@@ -118,6 +118,47 @@ TEST_SUITE("producer core") {
     CHECK(p.outcomes.size() == 5);
   }
 
+  TEST_CASE("where not all fit, partitions take turns, however much one of them has") {
+    running p({.batch_bytes = 1'000, .in_flight_bytes_max = 1'000}, 3);
+    const std::string large(900, '.');
+    int sent = 0;
+    const auto send_to = [&](partition_id partition) {
+      REQUIRE(p.send("t", std::to_string(sent++) + large, {.partition = partition}));
+    };
+    for (std::uint32_t i = 0; i < 3; ++i) send_to(partition_id(i));
+    p.poll();
+    std::vector<std::uint32_t> served;
+    while (served.size() < 6) {
+      REQUIRE(p.wire.size() == 1);
+      REQUIRE(p.wire.front().appends.size() == 1);
+      const partition_id partition = p.wire.front().appends.front().partition;
+      served.push_back(partition.value());
+      send_to(partition);
+      p.broker_reads();
+      p.client_reads();
+    }
+    CHECK(served == std::vector<std::uint32_t>{0, 1, 2, 0, 1, 2});
+  }
+
+  TEST_CASE("a partition that is not answered gives up in time, whatever goes on in another") {
+    running p({.delivery_timeout = 30s}, 2);
+    p.send("t", "unanswered", {.partition = partition_id(1)});
+    p.poll();
+    REQUIRE(p.wire.size() == 1);
+    p.wire.clear();
+    for (int second = 0; second < 29; ++second) {
+      p.send_all({std::to_string(second)});
+      p.settle();
+      p.pass(1s);
+    }
+    CHECK_FALSE(p.outcomes.contains("unanswered"));
+    p.send_all({"last"});
+    p.settle();
+    p.pass(1s);
+    CHECK(p.code_of("unanswered") == errc::deadline_exceeded);
+    CHECK(p.code_of("last") == errc::ok);
+  }
+
   TEST_CASE("batches of several partitions share a frame") {
     running p({}, 8);
     for (std::uint32_t i = 0; i < 8; ++i) p.send("t", std::to_string(i), {.partition = partition_id(i)});
