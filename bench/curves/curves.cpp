@@ -2,8 +2,10 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <exception>
 #include <fstream>
+#include <stdexcept>
 
 #include "bench/limit/process.hpp"
 
@@ -79,6 +81,11 @@ void in_rounds(const plan& by, std::size_t points, table& into,
 
 std::vector<std::uint32_t> wanted(const plan& by, std::vector<std::uint32_t> points,
                                   std::uint32_t quick_most) {
+  if (by.point && !std::ranges::count(points, *by.point)) {
+    std::string all;
+    for (const std::uint32_t each : points) all += " " + std::to_string(each);
+    throw std::runtime_error("there is no point at " + cell(*by.point) + ", only at" + all);
+  }
   std::erase_if(points, [&](std::uint32_t at) {
     return (by.quick && at > quick_most) || (by.point && *by.point != at);
   });

@@ -51,7 +51,8 @@ void raise_descriptor_limit();
 // Why there cannot be so many connections between two processes of this machine, if there cannot.
 std::optional<std::string> why_not_connections(std::uint64_t connections);
 
-// Of these points those that are wanted; of a quick run only those up to `quick_most`.
+// Of these points those that are wanted; of a quick run only those up to `quick_most`. Throws
+// std::runtime_error when the one that is wanted is none of them.
 std::vector<std::uint32_t> wanted(const plan& by, std::vector<std::uint32_t> points,
                                   std::uint32_t quick_most);
 

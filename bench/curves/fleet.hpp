@@ -77,13 +77,15 @@ class crew {
 
   crew(const std::string& address, std::uint32_t size, const maker& make)
       : fleet_(address, size), workers_(size) {
-    fleet_.run(size, [&](std::uint32_t index) { return hire(index, make); });
+    try {
+      fleet_.run(size, [&](std::uint32_t index) { return hire(index, make); });
+    } catch (...) {
+      fleet_.stop();
+      throw;
+    }
   }
-  // Workers go before the clients that they use, and after the threads.
-  ~crew() {
-    fleet_.stop();
-    workers_.clear();
-  }
+  // Workers go after the threads, and before the clients that they use.
+  ~crew() { fleet_.stop(); }
   crew(const crew&) = delete;
   crew& operator=(const crew&) = delete;
 

@@ -77,6 +77,14 @@ TEST_CASE("a curve that is not there is refused, with those that are") {
   CHECK(contains(ended.errors, "retention"));
 }
 
+TEST_CASE("a point that a curve has not is refused, with those that it has") {
+  const stage on;
+  const process_result ended = curves(on.with({"--curve", "partitions", "--point", "7"}));
+  CHECK(ended.exit_code == 1);
+  CHECK(contains(ended.errors, "no point at 7, only at 1 10 100 1000 10000"));
+  CHECK(on.nothing_left());
+}
+
 TEST_CASE("a disk that is too small is refused before anything is written") {
   const stage on;
   const process_result ended = curves(on.with({"--most", "100000GB"}));
