@@ -56,7 +56,7 @@ const std::vector<curve>& all_curves() {
        measure_consumers},
       {"retention",
        "retention at work: publishing, disk, bytes written",
-       {"seconds", "published_gb", "publish_mb_per_s", "disk_gb", "written_per_payload_byte"},
+       {"seconds", "published_gb", "publish_mb_per_s", "data_gb", "passed_gb", "dirtied_gb", "to_disk_gb"},
        [](const plan& by) { return 2 * by.retention_bytes + 2 * overhead_bytes; },
        measure_retention}};
   return all;

@@ -164,12 +164,14 @@ consumers() {
 
 retention() {
   local y ratio
-  for y in publish_mb_per_s disk_gb written_per_payload_byte; do series retention published_gb "$y"; done
+  for y in publish_mb_per_s data_gb published_gb passed_gb dirtied_gb to_disk_gb; do series retention published_gb "$y"; done
   ratio=$(sed -n 's/.*steady_to_fresh=//p' retention.csv)
   {
     panel 'durable publishing' 'MB/s' retention-publish_mb_per_s 'each quarter second'
-    panel 'the data directory' 'GB' retention-disk_gb 'on disk'
-    panel 'written for each byte of payload, so far' 'bytes' retention-written_per_payload_byte 'by the broker'
+    panel 'the data directory' 'GB' retention-data_gb 'on disk'
+    panel 'what is written for what is published' 'GB' \
+      retention-dirtied_gb 'dirtied pages' retention-to_disk_gb 'disk, by all' \
+      retention-passed_gb 'passed to write' retention-published_gb 'published'
   } | figure retention 3 'GB published' 'set xrange [0:*]' \
     "A topic that keeps 1 GiB, written over and over${ratio:+; steady / fresh: $ratio}$(partial retention)"
 }

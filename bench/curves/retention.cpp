@@ -2,14 +2,15 @@
 // of the disk.
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 #include "bench/curves/curves.hpp"
 #include "bench/curves/publishers.hpp"
+#include "bench/curves/written.hpp"
 #include "bench/limit/process.hpp"
 #include "bench/throughput/scene.hpp"
-#include "tools/bench/process_figures.hpp"
 
 namespace skald::bench::curves {
 namespace {
@@ -30,52 +31,64 @@ std::uint64_t bytes_on_disk(const std::filesystem::path& directory) {
 class observer {
  public:
   observer(const plan& by, scene& stage, const publishers& one, table& into)
-      : by_(by), stage_(stage), one_(one), into_(into), written_before_(written()) {}
+      : by_(by), stage_(stage), one_(one), into_(into), first_(now()), last_(first_) {}
 
   void look() {
-    const auto now = steady_clock::now();
-    if (now - seen_at_ < std::chrono::milliseconds(by_.quick ? 20 : 250)) return;
-    const std::uint64_t published = one_.acknowledged_bytes();
-    const double rate = static_cast<double>(published - seen_) / seconds(now - seen_at_) / 1e6;
-    into_.add({cell(seconds(now - began_), 2), cell(static_cast<double>(published) / 1e9, 3), cell(rate, 1),
-               cell(static_cast<double>(bytes_on_disk(by_.with.directory / "data")) / 1e9, 3),
-               cell(static_cast<double>(written() - written_before_) / static_cast<double>(published), 3)});
-    if (seen_ < by_.retention_bytes && published >= by_.retention_bytes) {
-      fresh_bytes_ = published;
-      fresh_until_ = now;
-    }
-    seen_ = published;
-    seen_at_ = now;
+    const auto interval = std::chrono::milliseconds(by_.quick ? 20 : 250);
+    if (steady_clock::now() - last_.at < interval) return;
+    const moment is = now();
+    const std::string to_disk = is.wrote.disk ? gb(*is.wrote.disk - *first_.wrote.disk) : "";
+    into_.add({cell(seconds(first_, is), 2), gb(is.published), cell(rate(last_, is), 1),
+               gb(bytes_on_disk(by_.with.directory / "data")), gb(is.wrote.passed - first_.wrote.passed),
+               gb(is.wrote.dirtied - first_.wrote.dirtied), to_disk});
+    if (last_.published < by_.retention_bytes && is.published >= by_.retention_bytes) full_ = is;
+    last_ = is;
   }
 
   void conclude() {
-    if (fresh_bytes_ == 0 || seen_ == fresh_bytes_) {
+    if (!full_ || last_.published == full_->published) {
       into_.remark("too little was published to compare");
       return;
     }
-    const double fresh = static_cast<double>(fresh_bytes_) / seconds(fresh_until_ - began_) / 1e6;
-    const double steady = static_cast<double>(seen_ - fresh_bytes_) / seconds(seen_at_ - fresh_until_) / 1e6;
+    const double fresh = rate(first_, *full_);
+    const double steady = rate(*full_, last_);
+    const auto payload = static_cast<double>(last_.published - full_->published);
+    const auto per_byte = [&](std::uint64_t from, std::uint64_t to) {
+      return cell(static_cast<double>(to - from) / payload, 2);
+    };
     into_.remark("fresh_mb_per_s=" + cell(fresh, 1) + " steady_mb_per_s=" + cell(steady, 1) +
                  " steady_to_fresh=" + cell(steady / fresh, 2));
+    into_.remark("written for each byte of payload when steady: passed=" +
+                 per_byte(full_->wrote.passed, last_.wrote.passed) +
+                 " dirtied=" + per_byte(full_->wrote.dirtied, last_.wrote.dirtied) +
+                 (last_.wrote.disk ? " disk=" + per_byte(*full_->wrote.disk, *last_.wrote.disk) : ""));
   }
 
  private:
-  static double seconds(steady_clock::duration time) { return std::chrono::duration<double>(time).count(); }
-  std::uint64_t written() const {
-    const auto figures = cli::bench::figures_of(stage_.broker().process());
-    return figures ? figures->disk_written_bytes.value_or(0) : 0;
+  struct moment {
+    steady_clock::time_point at;
+    std::uint64_t published = 0;
+    written wrote;
+  };
+  moment now() const {
+    return {steady_clock::now(), one_.acknowledged_bytes(),
+            written_by(stage_.broker().process(), by_.with.directory)};
   }
+  static double seconds(const moment& from, const moment& to) {
+    return std::chrono::duration<double>(to.at - from.at).count();
+  }
+  static double rate(const moment& from, const moment& to) {
+    return static_cast<double>(to.published - from.published) / seconds(from, to) / 1e6;
+  }
+  static std::string gb(std::uint64_t bytes) { return cell(static_cast<double>(bytes) / 1e9, 3); }
 
   const plan& by_;
   scene& stage_;
   const publishers& one_;
   table& into_;
-  std::uint64_t written_before_;
-  steady_clock::time_point began_ = steady_clock::now();
-  steady_clock::time_point seen_at_ = began_;
-  steady_clock::time_point fresh_until_ = began_;
-  std::uint64_t seen_ = 0;
-  std::uint64_t fresh_bytes_ = 0;  // published until the topic was full for the first time
+  moment first_;
+  moment last_;
+  std::optional<moment> full_;  // when the topic was for the first time
 };
 
 // How many records are left, once as many are gone as the limit says: none goes any more.

@@ -67,6 +67,7 @@ TEST_CASE("every curve is measured and verified, and nothing stays behind") {
   CHECK(rows(on.csv("consumers")) == 4);  // 1 and 10, of a log and of a queue
   CHECK(rows(on.csv("retention")) > 1);
   CHECK(contains(on.csv("retention"), "steady_to_fresh="));
+  CHECK(contains(on.csv("retention"), "when steady: passed="));
   CHECK(on.nothing_left());
 }
 
