@@ -18,6 +18,13 @@ std::uint32_t checksum_of(std::string_view record) {
          static_cast<std::uint32_t>((number ^ (number >> 32)) * 0x9e3779b1u);
 }
 
+std::string complaint_text(std::uint64_t missing, std::uint64_t written, std::uint64_t repeated,
+                           std::uint64_t damaged) {
+  if (missing == 0 && repeated == 0 && damaged == 0) return {};
+  return std::to_string(missing) + " of " + std::to_string(written) + " records missing, " +
+         std::to_string(repeated) + " repeated or out of order, " + std::to_string(damaged) + " damaged";
+}
+
 }  // namespace
 
 record_source::record_source(std::size_t bytes) : bytes_(bytes), pool_(bytes + variety, '\0') {
@@ -33,33 +40,53 @@ std::string_view record_source::make(std::uint64_t number) {
   return {record, bytes_};
 }
 
-void record_check::saw(std::string_view record) {
+std::optional<std::uint64_t> number_of(std::string_view record) {
+  if (record.size() < record_bytes_min) return std::nullopt;
   std::uint64_t number = 0;
   std::uint32_t checksum = 0;
-  if (record.size() < record_bytes_min) {
-    ++damaged_;
-    return;
-  }
   std::memcpy(&number, record.data(), sizeof number);
   std::memcpy(&checksum, record.data() + sizeof number, sizeof checksum);
-  if (checksum != checksum_of(record)) {
+  if (checksum != checksum_of(record)) return std::nullopt;
+  return number;
+}
+
+void record_check::saw(std::string_view record) {
+  const std::optional<std::uint64_t> number = number_of(record);
+  if (!number) {
     ++damaged_;
-    return;
-  }
-  bytes_ += record.size();
-  if (number < next_) {
+  } else if (*number < next_) {
     ++repeated_;
-    return;
+  } else {
+    missing_ += *number - next_;
+    next_ = *number + 1;
   }
-  missing_ += number - next_;
-  next_ = number + 1;
 }
 
 std::string record_check::complaint(std::uint64_t written) const {
   const std::uint64_t missing = missing_ + (written > next_ ? written - next_ : 0);
-  if (missing == 0 && repeated_ == 0 && damaged_ == 0) return {};
-  return std::to_string(missing) + " of " + std::to_string(written) + " records missing, " +
-         std::to_string(repeated_) + " repeated or out of order, " + std::to_string(damaged_) + " damaged";
+  return complaint_text(missing, written, repeated_, damaged_);
+}
+
+std::string complaint_about_shares(const std::vector<std::vector<std::uint64_t>>& shares,
+                                   std::uint64_t written, std::uint64_t left) {
+  std::vector<bool> came(written);
+  std::uint64_t distinct = 0;
+  std::uint64_t repeated = 0;
+  std::uint64_t damaged = 0;
+  for (const auto& share : shares) {
+    for (const std::uint64_t number : share) {
+      if (number >= written) {
+        ++damaged;
+      } else if (came[number]) {
+        ++repeated;
+      } else {
+        came[number] = true;
+        ++distinct;
+      }
+    }
+  }
+  const std::uint64_t wanted = written - left;
+  return complaint_text(wanted > distinct ? wanted - distinct : 0, written, repeated, damaged);
 }
 
 }  // namespace skald::bench::compare

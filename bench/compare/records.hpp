@@ -4,8 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace skald::bench::compare {
 
@@ -24,21 +27,28 @@ class record_source {
   std::string pool_;
 };
 
+// Its number; nothing when it is damaged.
+std::optional<std::uint64_t> number_of(std::string_view record);
+
 // Of one reader of everything, in order.
 class record_check {
  public:
   void saw(std::string_view record);
   std::uint64_t seen() const { return next_; }  // without gaps, so far
-  std::uint64_t bytes() const { return bytes_; }
   // "": all of them came, each once, in order, undamaged.
   std::string complaint(std::uint64_t written) const;
 
  private:
   std::uint64_t next_ = 0;
-  std::uint64_t bytes_ = 0;
   std::uint64_t missing_ = 0;
   std::uint64_t repeated_ = 0;
   std::uint64_t damaged_ = 0;
 };
+
+// What a share has instead of a number for a damaged record.
+inline constexpr std::uint64_t damaged_record = std::numeric_limits<std::uint64_t>::max();
+// Of several who share everything, in whatever order, and have left some. Gives the same complaints.
+std::string complaint_about_shares(const std::vector<std::vector<std::uint64_t>>& shares,
+                                   std::uint64_t written, std::uint64_t left);
 
 }  // namespace skald::bench::compare

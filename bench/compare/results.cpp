@@ -1,107 +1,123 @@
 #include "bench/compare/results.hpp"
 
 #include <algorithm>
-#include <array>
 #include <boost/json.hpp>
 #include <iomanip>
+#include <iterator>
 #include <ostream>
+#include <sstream>
 #include <utility>
 
 namespace skald::bench::compare {
 namespace {
 
-struct workload {
-  const char* name;
-  double figures::* what;
-};
-constexpr std::array<workload, 2> workloads{
-    {{"publish", &figures::publish_per_s}, {"consume", &figures::consume_per_s}}};
+using limit::spread;
 
-double megabytes(double records, const row& of) {
-  return records * static_cast<double>(of.record_bytes) / 1e6;
+std::string number_text(double value) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(value < 10 ? 2 : value < 100 ? 1 : 0) << value;
+  return text.str();
+}
+
+// "[lowest..highest]"
+std::string range_text(const spread& is) {
+  return '[' + number_text(is.lowest) + ".." + number_text(is.highest) + ']';
+}
+
+void print_row(std::ostream& out, const row& of) {
+  out << std::left << std::setw(20) << of.name << std::setw(12) << to_string(of.acknowledges) << std::right
+      << std::setw(16) << of.variant;
+  for (std::size_t i = 0; of.measured() && i < of.repetitions.front().size(); ++i) {
+    const spread is = spread_of(of, i);
+    out << std::setw(18) << number_text(is.median);
+    if (i == 0) out << std::setw(24) << range_text(is);
+  }
+  if (!of.trouble.empty()) out << "  " << of.trouble;
+  if (!of.cannot.empty()) out << "  not applicable: " << of.cannot;
+  out << '\n';
+}
+
+// Of one workload. The columns are those of a row that has some.
+void print_header(std::ostream& out, const std::vector<row>& rows) {
+  out << std::left << std::setw(20) << to_string(rows.front().what) << std::setw(12) << "acknowledges"
+      << std::right << std::setw(16) << "";
+  const auto measured = std::ranges::find_if(rows, &row::measured);
+  if (measured != rows.end()) {
+    for (std::size_t i = 0; i < measured->repetitions.front().size(); ++i) {
+      const metric& figure = measured->repetitions.front()[i];
+      out << std::setw(18) << figure.name + ' ' + figure.unit;
+      if (i == 0) out << std::setw(24) << "[lowest..highest]";
+    }
+  }
+  out << '\n';
+}
+
+boost::json::object json_of(const row& of) {
+  namespace json = boost::json;
+  json::object one{{"workload", to_string(of.what)},
+                   {"broker", of.name},
+                   {"acknowledges", to_string(of.acknowledges)},
+                   {"variant", of.variant},
+                   {"trouble", of.trouble.empty() ? json::value(nullptr) : json::value(of.trouble)},
+                   {"cannot", of.cannot.empty() ? json::value(nullptr) : json::value(of.cannot)}};
+  json::array figures;
+  for (std::size_t i = 0; of.measured() && i < of.repetitions.front().size(); ++i) {
+    json::array values;
+    for (const auto& each : of.repetitions) values.emplace_back(each[i].value);
+    const spread is = spread_of(of, i);
+    figures.push_back(json::object{{"figure", of.repetitions.front()[i].name},
+                                   {"unit", of.repetitions.front()[i].unit},
+                                   {"median", is.median},
+                                   {"lowest", is.lowest},
+                                   {"highest", is.highest},
+                                   {"repetitions", std::move(values)}});
+  }
+  one["figures"] = std::move(figures);
+  return one;
 }
 
 }  // namespace
 
-std::string_view to_string(durability what) noexcept {
-  switch (what) {
-    case durability::memory:
-      return "memory";
-    case durability::page_cache:
-      return "page cache";
-    case durability::fsync:
-      return "fsync";
-  }
-  return "";
-}
-
-spread spread_of(const row& of, double figures::* what) {
+spread spread_of(const row& of, std::size_t figure) {
   std::vector<double> values;
-  for (const figures& each : of.repetitions) values.push_back(each.*what);
+  for (const auto& each : of.repetitions) values.push_back(each[figure].value);
   return limit::spread_of(std::move(values));
 }
 
-void print_table(std::ostream& out, const std::vector<row>& rows) {
-  out << std::left << std::setw(20) << "broker" << std::setw(12) << "acknowledges" << std::right
-      << std::setw(8) << "bytes";
-  for (const workload& each : workloads)
-    out << std::setw(13) << (std::string(each.name) + "/s") << std::setw(10) << "MB/s" << std::setw(22)
-        << "[lowest..highest]";
-  out << '\n' << std::fixed << std::setprecision(0);
-  for (const row& of : rows) {
-    out << std::left << std::setw(20) << of.name << std::setw(12) << to_string(of.acknowledges) << std::right
-        << std::setw(8) << of.record_bytes;
-    if (of.measured()) {
-      for (const workload& each : workloads) {
-        const spread is = spread_of(of, each.what);
-        const std::string range = "[" + std::to_string(static_cast<std::uint64_t>(is.lowest)) + ".." +
-                                  std::to_string(static_cast<std::uint64_t>(is.highest)) + "]";
-        out << std::setw(13) << is.median << std::setw(10) << megabytes(is.median, of) << std::setw(22)
-            << range;
-      }
-    }
-    if (!of.trouble.empty()) out << "  " << of.trouble;
+void print_table(std::ostream& out, const results& all) {
+  if (!all.complete) out << "interrupted: what follows is partial\n";
+  for (const workload what : all_workloads()) {
+    std::vector<row> rows;
+    std::ranges::copy_if(all.rows, std::back_inserter(rows), [&](const row& of) { return of.what == what; });
+    if (rows.empty()) continue;
+    std::ranges::stable_partition(rows, [](const row& of) { return of.cannot.empty(); });
+    print_header(out, rows);
+    for (const row& of : rows) print_row(out, of);
     out << '\n';
   }
 }
 
-void print_csv(std::ostream& out, const std::vector<row>& rows) {
-  out << "workload,broker,acknowledges,record_bytes,median_per_s,lowest_per_s,highest_per_s,median_mb_per_s,"
-         "repetitions\n"
+void print_csv(std::ostream& out, const results& all) {
+  out << "workload,broker,acknowledges,variant,figure,unit,median,lowest,highest,repetitions,run\n"
       << std::fixed << std::setprecision(1);
-  for (const workload& each : workloads) {
-    for (const row& of : rows) {
-      if (!of.measured()) continue;
-      const spread is = spread_of(of, each.what);
-      out << each.name << ',' << of.name << ',' << to_string(of.acknowledges) << ',' << of.record_bytes << ','
-          << is.median << ',' << is.lowest << ',' << is.highest << ',' << megabytes(is.median, of) << ','
-          << of.repetitions.size() << '\n';
+  for (const row& of : all.rows) {
+    for (std::size_t i = 0; of.measured() && i < of.repetitions.front().size(); ++i) {
+      const metric& figure = of.repetitions.front()[i];
+      const spread is = spread_of(of, i);
+      out << to_string(of.what) << ',' << of.name << ',' << to_string(of.acknowledges) << ',' << of.variant
+          << ',' << figure.name << ',' << figure.unit << ',' << is.median << ',' << is.lowest << ','
+          << is.highest << ',' << of.repetitions.size() << ',' << (all.complete ? "complete" : "partial")
+          << '\n';
     }
   }
 }
 
-void print_json(std::ostream& out, const std::vector<row>& rows, const std::string& machine) {
-  namespace json = boost::json;
-  json::array all;
-  for (const row& of : rows) {
-    json::object one{
-        {"broker", of.name}, {"acknowledges", to_string(of.acknowledges)}, {"record_bytes", of.record_bytes}};
-    one["trouble"] = of.trouble.empty() ? json::value(nullptr) : json::value(of.trouble);
-    for (const workload& each : workloads) {
-      json::array repetitions;
-      for (const figures& measured : of.repetitions) repetitions.emplace_back(measured.*each.what);
-      json::object figure{{"repetitions", std::move(repetitions)}};
-      if (of.measured()) {
-        const spread is = spread_of(of, each.what);
-        figure["median_per_s"] = is.median;
-        figure["lowest_per_s"] = is.lowest;
-        figure["highest_per_s"] = is.highest;
-      }
-      one[each.name] = std::move(figure);
-    }
-    all.push_back(std::move(one));
-  }
-  out << json::serialize(json::object{{"machine", machine}, {"results", std::move(all)}}) << '\n';
+void print_json(std::ostream& out, const results& all) {
+  boost::json::array rows;
+  for (const row& of : all.rows) rows.push_back(json_of(of));
+  out << boost::json::serialize(boost::json::object{
+             {"machine", all.machine}, {"complete", all.complete}, {"results", std::move(rows)}})
+      << '\n';
 }
 
 }  // namespace skald::bench::compare

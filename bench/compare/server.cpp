@@ -25,7 +25,7 @@ using limit::checked;
 using limit::unique_fd;
 using clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds start_max{60};  // RabbitMQ's Erlang takes its time
+constexpr std::chrono::seconds start_max{180};  // RabbitMQ's Erlang takes its time where others compute
 constexpr std::chrono::seconds stop_max{10};
 constexpr std::chrono::milliseconds between_looks{20};
 

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace skald::bench::compare {
@@ -55,6 +57,39 @@ TEST_CASE("a flipped bit anywhere, and a record cut short, are damage") {
   auto came = some_records(3);
   came[2].resize(8);
   CHECK(complaint_about(came, 3) == "1 of 3 records missing, 0 repeated or out of order, 1 damaged");
+}
+
+std::vector<std::uint64_t> numbers_of(const std::vector<std::string>& records) {
+  std::vector<std::uint64_t> all;
+  for (const std::string& each : records) all.push_back(number_of(each).value_or(damaged_record));
+  return all;
+}
+
+TEST_CASE("those who share have everything between them, in whatever order") {
+  auto written = some_records(5);
+  std::swap(written[0], written[3]);
+  const auto all = numbers_of(written);
+  CHECK(complaint_about_shares({all}, 5, 0) == "");
+  CHECK(complaint_about_shares({{all[0], all[4]}, {}, {all[2], all[1], all[3]}}, 5, 0) == "");
+}
+
+TEST_CASE("what one of them has twice, or two have, or nobody has, or what is damaged, is counted") {
+  CHECK(complaint_about_shares({{0, 1, 1}, {2}}, 3, 0) ==
+        "0 of 3 records missing, 1 repeated or out of order, 0 damaged");
+  CHECK(complaint_about_shares({{0, 1}, {1, 2}}, 3, 0) ==
+        "0 of 3 records missing, 1 repeated or out of order, 0 damaged");
+  CHECK(complaint_about_shares({{0}, {2}}, 3, 0) ==
+        "1 of 3 records missing, 0 repeated or out of order, 0 damaged");
+  auto written = some_records(3);
+  written[1].back() = static_cast<char>(written[1].back() ^ 1);
+  CHECK(complaint_about_shares({numbers_of(written)}, 3, 0) ==
+        "1 of 3 records missing, 0 repeated or out of order, 1 damaged");
+}
+
+TEST_CASE("what they left is not missing") {
+  CHECK(complaint_about_shares({{0, 3}}, 5, 3) == "");
+  CHECK(complaint_about_shares({{0, 3}}, 5, 2) ==
+        "1 of 5 records missing, 0 repeated or out of order, 0 damaged");
 }
 
 }  // namespace
