@@ -1,11 +1,13 @@
-// NATS JetStream, through the NATS C client: asynchronous publishes with as many pending as may be in flight,
-// and an ordered consumer, which has neither acknowledgements nor redelivery.
+// NATS, through the NATS C client. JetStream: asynchronous publishes with as many pending as may be in
+// flight, and an ordered consumer, which has neither acknowledgements nor redelivery. Core NATS: plain
+// publishes.
 #include <nats/nats.h>
 
 #include <array>
 #include <cstdio>
-#include <stdexcept>
+#include <utility>
 
+#include "bench/compare/nats_live.hpp"
 #include "bench/compare/peer.hpp"
 #include "bench/compare/server.hpp"
 #include "bench/limit/loopback.hpp"
@@ -13,60 +15,47 @@
 namespace skald::bench::compare {
 namespace {
 
-constexpr const char* subject = "log";
-constexpr std::int64_t patience_ms = 60'000;
-// For all that are in flight: a server that syncs each of 16,384 records is slow, not dead.
-constexpr std::int64_t finish_max_ms = 600'000;
+using nats::check;
+using nats::connection;
 
-void check(natsStatus status, const char* what) {
-  if (status == NATS_OK) return;
-  const char* const why = nats_GetLastError(nullptr);
-  throw std::runtime_error(std::string("nats: ") + what + ": " + natsStatus_GetText(status) +
-                           (why != nullptr ? std::string(": ") + why : ""));
-}
-
-class connection {
+class stream_writer final : public writer {
  public:
-  explicit connection(const std::string& url, std::int64_t pending_max = 1) {
-    check(natsConnection_ConnectTo(&connection_, url.c_str()), "connect");
-    jsOptions with;
-    jsOptions_Init(&with);
-    with.PublishAsync.MaxPending = pending_max;
-    with.PublishAsync.StallWait = patience_ms;
-    const natsStatus made = natsConnection_JetStream(&stream_, connection_, &with);
-    if (made != NATS_OK) natsConnection_Destroy(connection_);
-    check(made, "JetStream");
+  stream_writer(const std::string& url, const in_flight& most, nats::sending when, std::size_t streams)
+      : to_(url, {.when = when, .unacknowledged_max = static_cast<std::int64_t>(most.records)}) {
+    for (std::size_t i = 0; i < streams; ++i) subjects_.push_back(nats::subject(i));
   }
-  ~connection() {
-    jsCtx_Destroy(stream_);
-    natsConnection_Destroy(connection_);
-  }
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
-  jsCtx* stream() const { return stream_; }
-
- private:
-  natsConnection* connection_ = nullptr;
-  jsCtx* stream_ = nullptr;
-};
-
-class nats_writer final : public writer {
- public:
-  nats_writer(const std::string& url, const in_flight& most)
-      : to_(url, static_cast<std::int64_t>(most.records)) {}
   void write(std::string_view record) override {
-    check(js_PublishAsync(to_.stream(), subject, record.data(), static_cast<int>(record.size()), nullptr),
+    check(js_PublishAsync(to_.stream(), subjects_[next_].c_str(), record.data(),
+                          static_cast<int>(record.size()), nullptr),
           "publish");
+    if (++next_ == subjects_.size()) next_ = 0;
   }
   void finish() override {
     jsPubOptions with;
     jsPubOptions_Init(&with);
-    with.MaxWait = finish_max_ms;
+    with.MaxWait = nats::finish_max_ms;
     check(js_PublishAsyncComplete(to_.stream(), &with), "acknowledgements");
   }
 
  private:
   connection to_;
+  std::vector<std::string> subjects_;
+  std::size_t next_ = 0;
+};
+
+// Nothing is acknowledged; finish() only knows that the server has seen it.
+class core_writer final : public writer {
+ public:
+  explicit core_writer(const std::string& url) : to_(url), subject_(nats::subject(0)) {}
+  void write(std::string_view record) override {
+    check(natsConnection_Publish(to_.get(), subject_.c_str(), record.data(), static_cast<int>(record.size())),
+          "publish");
+  }
+  void finish() override { to_.flush(); }
+
+ private:
+  connection to_;
+  std::string subject_;
 };
 
 class nats_reader final : public reader {
@@ -75,7 +64,8 @@ class nats_reader final : public reader {
     jsSubOptions with;
     jsSubOptions_Init(&with);
     with.Ordered = true;
-    check(js_SubscribeSync(&subscription_, from_.stream(), subject, nullptr, &with, nullptr), "subscribe");
+    check(js_SubscribeSync(&subscription_, from_.stream(), nats::subject(0).c_str(), nullptr, &with, nullptr),
+          "subscribe");
     check(natsSubscription_SetPendingLimits(subscription_, -1, -1), "limits");
   }
   ~nats_reader() override { natsSubscription_Destroy(subscription_); }
@@ -103,31 +93,82 @@ std::optional<std::filesystem::path> program() {
 
 class nats_peer final : public peer {
  public:
-  nats_peer(const std::filesystem::path& directory, const std::string& settings)
-      : port_(limit::free_port()),
+  nats_peer(const std::filesystem::path& directory, const std::string& settings, nats::source what)
+      : what_(what),
+        port_(limit::free_port()),
         server_({program()->string(), "-c", write_settings(settings, directory, port_).string()}, {},
                 directory) {
     server_.wait_for(port_);
+  }
+  void prepare(const purpose& is) override {
+    purpose_ = is;
+    if (what_ == nats::source::core) return;
     const connection to(url());
+    for (std::size_t i = 0; i < is.streams(); ++i) create_stream(to, i);
+    if (is.what == workload::queue) create_queue(to);
+  }
+  std::unique_ptr<writer> open_writer(const in_flight& most) override {
+    if (what_ == nats::source::core) return std::make_unique<core_writer>(url());
+    return std::make_unique<stream_writer>(url(), most, when(), purpose_.streams());
+  }
+  std::unique_ptr<reader> open_reader() override { return std::make_unique<nats_reader>(url()); }
+  std::unique_ptr<audience> open_audience(std::size_t subscribers, delivery_sink into) override {
+    return nats::open_audience(url(), what_, subscribers, std::move(into));
+  }
+  std::unique_ptr<caller> open_caller() override { return nats::open_caller(url(), when()); }
+  std::unique_ptr<responder> open_responder() override { return nats::open_responder(url(), when()); }
+  std::unique_ptr<worker> open_worker(std::size_t) override { return nats::open_worker(url()); }
+  std::uint64_t count_stored() override {
+    const connection at(url());
+    std::uint64_t all = 0;
+    for (std::size_t i = 0; i < purpose_.streams(); ++i) {
+      jsStreamInfo* is = nullptr;
+      check(js_GetStreamInfo(&is, at.stream(), nats::stream_name(i).c_str(), nullptr, nullptr),
+            "information");
+      all += is->State.Msgs;
+      jsStreamInfo_Destroy(is);
+    }
+    return all;
+  }
+
+ private:
+  std::string url() const { return "nats://127.0.0.1:" + std::to_string(port_); }
+
+  // What gathers is cheaper to send, and later.
+  nats::sending when() const {
+    const bool one_by_one = purpose_.what == workload::request && purpose_.count == 1;
+    return purpose_.what == workload::latency || one_by_one ? nats::sending::at_once
+                                                            : nats::sending::together;
+  }
+
+  static void create_stream(const connection& to, std::size_t number) {
+    const std::string name = nats::stream_name(number);
+    const std::string subject = nats::subject(number);
+    std::array<const char*, 1> subjects{subject.c_str()};
     jsStreamConfig with;
     jsStreamConfig_Init(&with);
-    with.Name = "log";
-    std::array<const char*, 1> subjects{subject};
+    with.Name = name.c_str();
     with.Subjects = subjects.data();
     with.SubjectsLen = subjects.size();
     with.Storage = js_FileStorage;
     check(js_AddStream(nullptr, to.stream(), &with, nullptr, nullptr), "create the stream");
   }
-  std::unique_ptr<writer> open_writer(const in_flight& most) override {
-    return std::make_unique<nats_writer>(url(), most);
+
+  // As many unacknowledged as all workers together may hold; by default it would be 1000.
+  void create_queue(const connection& to) const {
+    jsConsumerConfig with;
+    jsConsumerConfig_Init(&with);
+    with.Durable = nats::queue;
+    with.AckPolicy = js_AckExplicit;
+    with.MaxAckPending = static_cast<std::int64_t>(jobs_ahead_max * purpose_.count);
+    check(js_AddConsumer(nullptr, to.stream(), nats::stream_name(0).c_str(), &with, nullptr, nullptr),
+          "create the consumer");
   }
-  std::unique_ptr<reader> open_reader() override { return std::make_unique<nats_reader>(url()); }
 
- private:
-  std::string url() const { return "nats://127.0.0.1:" + std::to_string(port_); }
-
+  nats::source what_;
   std::uint16_t port_;
   server server_;
+  purpose purpose_;
 };
 
 // "2.9": of the server that is there; nothing when it does not say.
@@ -151,23 +192,32 @@ std::optional<std::string> missing(bool syncs) {
   return std::nullopt;
 }
 
-candidate with(const std::string& setting, durability acknowledges, const std::string& settings) {
+candidate with(const std::string& setting, durability acknowledges, const std::string& settings,
+               nats::source what, inabilities cannot) {
   return {.broker = "nats",
           .setting = setting,
           .acknowledges = acknowledges,
           .settings_file = settings,
           .missing = [acknowledges] { return missing(acknowledges == durability::fsync); },
           .start =
-              [settings](const std::filesystem::path& directory) {
-                return std::make_unique<nats_peer>(directory, settings);
-              }};
+              [settings, what](const std::filesystem::path& directory) {
+                return std::make_unique<nats_peer>(directory, settings, what);
+              },
+          .cannot = std::move(cannot)};
+}
+
+candidate of_jetstream(const std::string& setting, durability acknowledges, const std::string& settings) {
+  return with(setting, acknowledges, settings, nats::source::jetstream,
+              {{workload::request, "requests do not go through JetStream: see nats/core"}});
 }
 
 }  // namespace
 
 std::vector<candidate> nats_candidates() {
-  return {with("default", durability::page_cache, "nats.conf"),
-          with("fsync", durability::fsync, "nats-fsync.conf")};
+  return {of_jetstream("default", durability::page_cache, "nats.conf"),
+          of_jetstream("fsync", durability::fsync, "nats-fsync.conf"),
+          with("core", durability::nothing, "nats.conf", nats::source::core,
+               all_but({workload::request, workload::fanout}, "core NATS neither stores nor acknowledges"))};
 }
 
 }  // namespace skald::bench::compare
