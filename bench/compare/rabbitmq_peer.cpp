@@ -1,9 +1,6 @@
-// RabbitMQ, through the AMQP 0.9.1 client librabbitmq, with publisher confirms: a quorum queue of one member,
-// and a stream, which an AMQP client consumes like a queue.
+// RabbitMQ, through the AMQP 0.9.1 client librabbitmq, with publisher confirms: quorum queues of one member,
+// streams, which an AMQP client consumes like queues, and classic queues that are in memory only.
 #include <amqp.h>
-#include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
-#include <sys/time.h>
 
 #include <algorithm>
 #include <array>
@@ -13,99 +10,44 @@
 #include <utility>
 
 #include "bench/compare/peer.hpp"
+#include "bench/compare/rabbitmq_live.hpp"
 #include "bench/compare/server.hpp"
 #include "bench/limit/loopback.hpp"
+#include "bench/limit/process.hpp"
 
 namespace skald::bench::compare {
 namespace {
 
-constexpr amqp_channel_t channel = 1;
-constexpr int frame_bytes_max = 128 << 10;  // RabbitMQ's default
-constexpr std::uint8_t persistent = 2;      // delivery mode
-constexpr std::uint16_t prefetch = 2000;    // several of the groups that are acknowledged at a time
-constexpr std::uint64_t acknowledged_at_a_time = 500;
+using rabbitmq::bytes_of;
+using rabbitmq::channel;
+using rabbitmq::check;
+using rabbitmq::connection;
+using rabbitmq::kind;
+using rabbitmq::text_argument;
+
+constexpr std::uint8_t persistent = 2;   // delivery mode
 constexpr std::size_t looks_every = 64;  // publishes between two looks for confirms
 constexpr std::chrono::seconds confirm_max{60};
 
-amqp_bytes_t bytes_of(std::string_view text) {
-  return {text.size(), const_cast<char*>(text.data())};
-}
-const amqp_bytes_t queue = bytes_of("log");
-const amqp_bytes_t default_exchange = bytes_of("");
-
-void check(const amqp_rpc_reply_t& said, const char* what) {
-  if (said.reply_type == AMQP_RESPONSE_NORMAL) return;
-  std::string why = "the server refused";
-  if (said.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) why = amqp_error_string2(said.library_error);
-  if (said.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && said.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
-    const auto* const closed = static_cast<const amqp_channel_close_t*>(said.reply.decoded);
-    why.assign(static_cast<const char*>(closed->reply_text.bytes), closed->reply_text.len);
-  }
-  throw std::runtime_error(std::string("rabbitmq: ") + what + ": " + why);
-}
-void check(int status, const char* what) {
-  if (status != AMQP_STATUS_OK)
-    throw std::runtime_error(std::string("rabbitmq: ") + what + ": " + amqp_error_string2(status));
-}
-
-timeval time_of(std::chrono::milliseconds time) {
-  return {.tv_sec = time.count() / 1000, .tv_usec = (time.count() % 1000) * 1000};
-}
-
-amqp_table_entry_t text_argument(const char* name, const char* value) {
-  amqp_table_entry_t made{};
-  made.key = amqp_cstring_bytes(name);
-  made.value.kind = AMQP_FIELD_KIND_UTF8;
-  made.value.value.bytes = amqp_cstring_bytes(value);
-  return made;
-}
-
-class connection {
- public:
-  explicit connection(std::uint16_t port) : state_(amqp_new_connection()) {
-    try {
-      amqp_socket_t* const socket = amqp_tcp_socket_new(state_);
-      if (socket == nullptr) throw std::runtime_error("rabbitmq: no socket");
-      check(amqp_socket_open(socket, "127.0.0.1", port), "connect");
-      check(amqp_login(state_, "/", 0, frame_bytes_max, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest"),
-            "log in");
-      amqp_channel_open(state_, channel);
-      checked("open a channel");
-    } catch (const std::exception&) {
-      amqp_destroy_connection(state_);
-      throw;
-    }
-  }
-  ~connection() {
-    amqp_connection_close(state_, AMQP_REPLY_SUCCESS);
-    amqp_destroy_connection(state_);
-  }
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
-
-  amqp_connection_state_t state() const { return state_; }
-  // Of the call just made.
-  void checked(const char* what) const { check(amqp_get_rpc_reply(state_), what); }
-
- private:
-  amqp_connection_state_t state_;
-};
-
 class rabbitmq_writer final : public writer {
  public:
-  rabbitmq_writer(std::uint16_t port, const in_flight& most) : to_(port), in_flight_(most.records) {
+  // To the exchange, which is "" for queues, with these routing keys in turn.
+  rabbitmq_writer(std::uint16_t port, const in_flight& most, bool persists, const char* exchange,
+                  std::vector<std::string> keys)
+      : to_(port), in_flight_(most.records), exchange_(exchange), keys_(std::move(keys)) {
     amqp_confirm_select(to_.state(), channel);
     to_.checked("ask for confirms");
+    if (!persists) return;
     properties_._flags = AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties_.delivery_mode = persistent;
   }
   void write(std::string_view record) override {
-    check(amqp_basic_publish(to_.state(), channel, default_exchange, queue, 0, 0, &properties_,
-                             bytes_of(record)),
-          "publish");
+    to_.publish(amqp_cstring_bytes(exchange_), bytes_of(keys_[next_]), properties_, record);
+    if (++next_ == keys_.size()) next_ = 0;
     if (++sent_ % looks_every == 0) take_confirms(std::chrono::milliseconds(0));
     while (unconfirmed() >= in_flight_) wait_for_confirms();
   }
+  void poll() override { take_confirms(std::chrono::milliseconds(0)); }
   void finish() override {
     while (unconfirmed() != 0) wait_for_confirms();
   }
@@ -119,7 +61,7 @@ class rabbitmq_writer final : public writer {
   bool take_confirms(std::chrono::milliseconds patience) {
     bool some = false;
     for (;; some = true) {
-      const timeval time = time_of(some ? std::chrono::milliseconds(0) : patience);
+      const timeval time = rabbitmq::time_of(some ? std::chrono::milliseconds(0) : patience);
       amqp_frame_t frame;
       const int status = amqp_simple_wait_frame_noblock(to_.state(), &frame, &time);
       if (status == AMQP_STATUS_TIMEOUT) break;
@@ -150,6 +92,9 @@ class rabbitmq_writer final : public writer {
 
   connection to_;
   std::size_t in_flight_;
+  const char* exchange_;
+  std::vector<std::string> keys_;
+  std::size_t next_ = 0;  // key
   amqp_basic_properties_t properties_{};
   std::uint64_t sent_ = 0;
   std::uint64_t through_ = 0;      // all records up to it are confirmed
@@ -158,33 +103,17 @@ class rabbitmq_writer final : public writer {
 
 class rabbitmq_reader final : public reader {
  public:
-  rabbitmq_reader(std::uint16_t port, bool is_stream) : from_(port) {
-    amqp_basic_qos(from_.state(), channel, 0, prefetch, 0);
-    from_.checked("set the prefetch");
-    // Streams begin at the end otherwise; queues refuse what they do not know.
-    std::array<amqp_table_entry_t, 1> arguments{text_argument("x-stream-offset", "first")};
-    amqp_basic_consume(from_.state(), channel, queue, amqp_empty_bytes, 0, 0, 0,
-                       {is_stream ? 1 : 0, arguments.data()});
-    from_.checked("consume");
-  }
+  rabbitmq_reader(std::uint16_t port, kind of)
+      : from_(port),
+        records_(from_, bytes_of(rabbitmq::queue_name(0)), rabbitmq::acknowledging::in_groups, of) {}
   bool read(const sink& into, milliseconds patience) override {
-    const timeval time = time_of(patience);
-    amqp_envelope_t envelope;
-    const amqp_rpc_reply_t said = amqp_consume_message(from_.state(), &envelope, &time, 0);
-    if (said.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && said.library_error == AMQP_STATUS_TIMEOUT)
-      return false;
-    check(said, "consume");
-    into({static_cast<const char*>(envelope.message.body.bytes), envelope.message.body.len});
-    if (++received_ % acknowledged_at_a_time == 0)
-      check(amqp_basic_ack(from_.state(), channel, envelope.delivery_tag, 1), "acknowledge");
-    amqp_destroy_envelope(&envelope);
-    amqp_maybe_release_buffers(from_.state());
-    return true;
+    return records_.next(
+        patience, [&](const amqp_envelope_t& record) { into(rabbitmq::text_of(record.message.body)); });
   }
 
  private:
   connection from_;
-  std::uint64_t received_ = 0;
+  rabbitmq::consumer records_;
 };
 
 // RabbitMQ's own script: Debian's on PATH insists on the rabbitmq user.
@@ -222,34 +151,75 @@ std::vector<std::string> environment(const std::filesystem::path& directory, std
 
 class rabbitmq_peer final : public peer {
  public:
-  rabbitmq_peer(const std::filesystem::path& directory, const char* queue_type)
-      : is_stream_(std::string_view(queue_type) == "stream"),
+  rabbitmq_peer(const std::filesystem::path& directory, kind of)
+      : kind_(of),
         port_(limit::free_port()),
         names_port_(limit::free_port()),
         names_(start_names(directory, names_port_)),
         server_({program()->string()}, environment(directory, port_, names_port_), directory) {
     server_.wait_for(port_);
+  }
+  void prepare(const purpose& is) override {
+    // Of its own for each subscriber, unless all can read the same.
+    own_queues_ = is.what == workload::fanout && kind_ != kind::stream;
     const connection to(port_);
-    std::array<amqp_table_entry_t, 1> arguments{text_argument("x-queue-type", queue_type)};
-    amqp_queue_declare(to.state(), channel, queue, 0, 1, 0, 0, {1, arguments.data()});
-    to.checked("declare the queue");
+    if (own_queues_) return declare_exchange(to);
+    for (std::size_t i = 0; i < is.streams(); ++i) {
+      limit::throw_if_interrupted();
+      queues_.push_back(rabbitmq::queue_name(i));
+      declare_queue(to, queues_.back());
+    }
   }
   std::unique_ptr<writer> open_writer(const in_flight& most) override {
-    return std::make_unique<rabbitmq_writer>(port_, most);
+    const char* const exchange = own_queues_ ? rabbitmq::fanout_exchange : "";
+    return std::make_unique<rabbitmq_writer>(port_, most, kind_ != kind::memory, exchange,
+                                             own_queues_ ? std::vector<std::string>(1) : queues_);
   }
-  std::unique_ptr<reader> open_reader() override {
-    return std::make_unique<rabbitmq_reader>(port_, is_stream_);
+  std::unique_ptr<reader> open_reader() override { return std::make_unique<rabbitmq_reader>(port_, kind_); }
+  std::unique_ptr<audience> open_audience(std::size_t subscribers, delivery_sink into) override {
+    return rabbitmq::open_audience(port_, kind_, own_queues_, subscribers, std::move(into));
+  }
+  std::unique_ptr<caller> open_caller() override { return rabbitmq::open_caller(port_); }
+  std::unique_ptr<responder> open_responder() override { return rabbitmq::open_responder(port_); }
+  std::unique_ptr<worker> open_worker(std::size_t) override { return rabbitmq::open_worker(port_, kind_); }
+  std::uint64_t count_stored() override {
+    const connection at(port_);
+    std::uint64_t all = 0;
+    for (const std::string& queue : queues_) all += count_in(at, queue);
+    return all;
   }
 
  private:
-  bool is_stream_;
+  static void declare_exchange(const connection& to) {
+    amqp_exchange_declare(to.state(), channel, amqp_cstring_bytes(rabbitmq::fanout_exchange),
+                          amqp_cstring_bytes("fanout"), 0, 0, 0, 0, amqp_empty_table);
+    to.checked("declare the exchange");
+  }
+  void declare_queue(const connection& to, const std::string& name) const {
+    const char* const type = kind_ == kind::quorum ? "quorum" : kind_ == kind::stream ? "stream" : "classic";
+    std::array<amqp_table_entry_t, 1> arguments{text_argument("x-queue-type", type)};
+    amqp_queue_declare(to.state(), channel, bytes_of(name), 0, kind_ != kind::memory, 0, 0,
+                       {1, arguments.data()});
+    to.checked("declare a queue");
+  }
+  static std::uint64_t count_in(const connection& at, const std::string& queue) {
+    constexpr amqp_boolean_t passive = 1;
+    const amqp_queue_declare_ok_t* const is =
+        amqp_queue_declare(at.state(), channel, bytes_of(queue), passive, 0, 0, 0, amqp_empty_table);
+    at.checked("count");
+    return is->message_count;
+  }
+
+  kind kind_;
   std::uint16_t port_;
   std::uint16_t names_port_;
   server names_;
   server server_;
+  bool own_queues_ = false;
+  std::vector<std::string> queues_;
 };
 
-candidate with(const std::string& setting, durability acknowledges, const char* queue_type) {
+candidate with(const std::string& setting, durability acknowledges, kind of, inabilities cannot) {
   return {.broker = "rabbitmq",
           .setting = setting,
           .acknowledges = acknowledges,
@@ -259,15 +229,23 @@ candidate with(const std::string& setting, durability acknowledges, const char* 
             return "install rabbitmq-server, or name one with SKALD_COMPARE_RABBITMQ_SERVER";
           },
           .start =
-              [queue_type](const std::filesystem::path& directory) {
-                return std::make_unique<rabbitmq_peer>(directory, queue_type);
-              }};
+              [of](const std::filesystem::path& directory) {
+                return std::make_unique<rabbitmq_peer>(directory, of);
+              },
+          .cannot = std::move(cannot)};
 }
 
 }  // namespace
 
 std::vector<candidate> rabbitmq_candidates() {
-  return {with("quorum", durability::fsync, "quorum"), with("stream", durability::page_cache, "stream")};
+  const std::string in_memory = "requests are not stored: see rabbitmq/memory";
+  return {with("quorum", durability::fsync, kind::quorum,
+               {{workload::request, in_memory},
+                {workload::fanout,
+                 "each subscriber would store all of it: see rabbitmq/stream, rabbitmq/memory"}}),
+          with("stream", durability::page_cache, kind::stream,
+               {{workload::request, in_memory}, {workload::queue, "streams do not share out their records"}}),
+          with("memory", durability::memory, kind::memory, {})};
 }
 
 }  // namespace skald::bench::compare
