@@ -1,140 +1,56 @@
-// Mosquitto, through libmosquitto, with QoS 1. It has no log: a session that is kept while its client is away
-// gets what was published meanwhile, which is as near as MQTT comes.
-#include <mosquitto.h>
-
-#include <algorithm>
-#include <stdexcept>
+// Mosquitto, through libmosquitto. It has no log: a session that is kept while its client is away gets what
+// was published meanwhile, which is as near as MQTT comes. Streams are topics.
 #include <utility>
 
+#include "bench/compare/mosquitto_live.hpp"
 #include "bench/compare/peer.hpp"
 #include "bench/compare/server.hpp"
 #include "bench/limit/loopback.hpp"
+#include "bench/limit/process.hpp"
 
 namespace skald::bench::compare {
 namespace {
 
-constexpr const char* topic = "log";
-constexpr int qos = 1;
-constexpr int in_flight_max = 65'535;  // MQTT numbers what is in flight with 16 bits
-constexpr int keep_alive_s = 60;
-constexpr int wait_ms = 10;
+using mqtt::kept_session;
+using mqtt::wait_ms;
+
 constexpr std::size_t looks_every = 32;  // publishes between two looks for acknowledgements
-
-void check(int code, const char* what) {
-  if (code != MOSQ_ERR_SUCCESS)
-    throw std::runtime_error(std::string("mosquitto: ") + what + ": " + mosquitto_strerror(code));
-}
-
-// The library, once.
-void initialize() {
-  static const int once = mosquitto_lib_init();
-  check(once, "initialize");
-}
-
-class session {
- public:
-  session(const char* id, bool clean) : session_((initialize(), mosquitto_new(id, clean, this))) {
-    if (session_ == nullptr) throw std::runtime_error("mosquitto: no session");
-    mosquitto_int_option(session_, MOSQ_OPT_TCP_NODELAY, 1);
-    mosquitto_int_option(session_, MOSQ_OPT_SEND_MAXIMUM, in_flight_max);
-    mosquitto_int_option(session_, MOSQ_OPT_RECEIVE_MAXIMUM, in_flight_max);
-    mosquitto_connect_callback_set(session_, [](mosquitto*, void* self, int code) {
-      static_cast<session*>(self)->connected_ = code == 0;
-    });
-    mosquitto_subscribe_callback_set(session_, [](mosquitto*, void* self, int, int, const int*) {
-      static_cast<session*>(self)->subscribed_ = true;
-    });
-    mosquitto_publish_callback_set(
-        session_, [](mosquitto*, void* self, int) { ++static_cast<session*>(self)->acknowledged_; });
-    mosquitto_message_callback_set(session_, [](mosquitto*, void* self, const mosquitto_message* message) {
-      const auto* const is = static_cast<session*>(self);
-      ++static_cast<session*>(self)->received_;
-      (*is->into_)(
-          {static_cast<const char*>(message->payload), static_cast<std::size_t>(message->payloadlen)});
-    });
-  }
-  ~session() {
-    mosquitto_disconnect(session_);
-    mosquitto_destroy(session_);
-  }
-  session(const session&) = delete;
-  session& operator=(const session&) = delete;
-
-  void connect(std::uint16_t port) {
-    check(mosquitto_connect(session_, "127.0.0.1", port, keep_alive_s), "connect");
-    while (!connected_) turn(wait_ms);
-  }
-  void subscribe() {
-    check(mosquitto_subscribe(session_, nullptr, topic, qos), "subscribe");
-    while (!subscribed_) turn(wait_ms);
-  }
-  void publish(std::string_view record) {
-    check(mosquitto_publish(session_, nullptr, topic, static_cast<int>(record.size()), record.data(), qos,
-                            false),
-          "publish");
-  }
-  // Input, output and callbacks; waits so long for input.
-  void turn(int wait) { check(mosquitto_loop(session_, wait, 1), "connection"); }
-
-  std::uint64_t acknowledged() const { return acknowledged_; }
-  std::uint64_t received() const { return received_; }
-  void deliver(const sink* into) { into_ = into; }
-
- private:
-  mosquitto* session_;
-  bool connected_ = false;
-  bool subscribed_ = false;
-  std::uint64_t acknowledged_ = 0;
-  std::uint64_t received_ = 0;
-  const sink* into_ = nullptr;
-};
+constexpr const char* reader_id = "reader";
 
 class mosquitto_writer final : public writer {
  public:
-  mosquitto_writer(std::uint16_t port, const in_flight& most) : to_(nullptr, true), in_flight_(most.records) {
+  mosquitto_writer(std::uint16_t port, int qos, const in_flight& most, std::size_t topics)
+      : qos_(qos), in_flight_(most.records) {
+    for (std::size_t i = 0; i < topics; ++i) topics_.push_back(mqtt::topic(i));
     to_.connect(port);
   }
   void write(std::string_view record) override {
-    to_.publish(record);
+    to_.publish(topics_[next_].c_str(), record, qos_);
+    if (++next_ == topics_.size()) next_ = 0;
     if (++sent_ % looks_every == 0) to_.turn(0);
     while (sent_ - to_.acknowledged() >= in_flight_) to_.turn(wait_ms);
   }
+  void poll() override { to_.turn(0); }
   void finish() override {
     while (to_.acknowledged() < sent_) to_.turn(wait_ms);
   }
 
  private:
-  session to_;
+  mqtt::session to_;
+  int qos_;
   std::size_t in_flight_;
+  std::vector<std::string> topics_;
+  std::size_t next_ = 0;  // topic
   std::uint64_t sent_ = 0;
 };
 
-constexpr const char* reader_id = "reader";
-
 class mosquitto_reader final : public reader {
  public:
-  // Messages of a kept session come with the connection, before anybody has asked.
-  explicit mosquitto_reader(std::uint16_t port) : from_(reader_id, false), port_(port) {}
-  bool read(const sink& into, milliseconds patience) override {
-    from_.deliver(&into);
-    if (!connected_) from_.connect(port_);
-    connected_ = true;
-    const std::uint64_t before = std::exchange(seen_, from_.received());
-    if (seen_ != before) return true;
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (from_.received() == seen_) {
-      if (std::chrono::steady_clock::now() >= deadline) return false;
-      from_.turn(wait_ms);
-    }
-    seen_ = from_.received();
-    return true;
-  }
+  explicit mosquitto_reader(std::uint16_t port) : from_(port, reader_id) {}
+  bool read(const sink& into, milliseconds patience) override { return from_.read(into, patience); }
 
  private:
-  session from_;
-  std::uint16_t port_;
-  bool connected_ = false;
-  std::uint64_t seen_ = 0;
+  kept_session from_;
 };
 
 std::optional<std::filesystem::path> program() {
@@ -143,40 +59,72 @@ std::optional<std::filesystem::path> program() {
 
 class mosquitto_peer final : public peer {
  public:
-  explicit mosquitto_peer(const std::filesystem::path& directory)
-      : port_(limit::free_port()),
+  mosquitto_peer(const std::filesystem::path& directory, int qos)
+      : qos_(qos),
+        port_(limit::free_port()),
         server_({program()->string(), "-c", write_settings("mosquitto.conf", directory, port_).string()}, {},
                 directory) {
     server_.wait_for(port_);
-    session kept(reader_id, false);
-    kept.connect(port_);
-    kept.subscribe();
+  }
+  // Who is away must be known before.
+  void prepare(const purpose& is) override {
+    topics_ = is.streams();
+    if (is.what == workload::publish || is.what == workload::streams)
+      kept_session::create(port_, reader_id, mqtt::all_topics);
+    for (std::size_t i = 0; is.what == workload::queue && i < is.count; ++i)
+      kept_session::create(port_, mqtt::worker_id(i).c_str(), mqtt::worker_subscription().c_str());
   }
   std::unique_ptr<writer> open_writer(const in_flight& most) override {
-    return std::make_unique<mosquitto_writer>(port_, most);
+    return std::make_unique<mosquitto_writer>(port_, qos_, most, topics_);
   }
   std::unique_ptr<reader> open_reader() override { return std::make_unique<mosquitto_reader>(port_); }
+  std::unique_ptr<audience> open_audience(std::size_t subscribers, delivery_sink into) override {
+    return mqtt::open_audience(port_, qos_, subscribers, std::move(into));
+  }
+  std::unique_ptr<caller> open_caller() override { return mqtt::open_caller(port_); }
+  std::unique_ptr<responder> open_responder() override { return mqtt::open_responder(port_); }
+  std::unique_ptr<worker> open_worker(std::size_t which) override { return mqtt::open_worker(port_, which); }
+  // There is no other way to know than to read them.
+  std::uint64_t count_stored() override {
+    constexpr milliseconds lull{100};
+    if (!counter_) counter_ = open_reader();
+    const sink take = [this](std::string_view) { ++counted_; };
+    while (counter_->read(take, lull)) limit::throw_if_interrupted();
+    return counted_;
+  }
 
  private:
+  int qos_;
   std::uint16_t port_;
   server server_;
+  std::size_t topics_ = 1;
+  std::unique_ptr<reader> counter_;
+  std::uint64_t counted_ = 0;
 };
+
+candidate with(const std::string& setting, durability acknowledges, int qos, inabilities cannot) {
+  return {.broker = "mosquitto",
+          .setting = setting,
+          .acknowledges = acknowledges,
+          .settings_file = "mosquitto.conf",
+          .missing = []() -> std::optional<std::string> {
+            if (program()) return std::nullopt;
+            return "install mosquitto, or name one with SKALD_COMPARE_MOSQUITTO";
+          },
+          .start =
+              [qos](const std::filesystem::path& directory) {
+                return std::make_unique<mosquitto_peer>(directory, qos);
+              },
+          .cannot = std::move(cannot)};
+}
 
 }  // namespace
 
 std::vector<candidate> mosquitto_candidates() {
-  return {{.broker = "mosquitto",
-           .setting = "default",
-           .acknowledges = durability::memory,
-           .settings_file = "mosquitto.conf",
-           .missing = []() -> std::optional<std::string> {
-             if (program()) return std::nullopt;
-             return "install mosquitto, or name one with SKALD_COMPARE_MOSQUITTO";
-           },
-           .start =
-               [](const std::filesystem::path& directory) {
-                 return std::make_unique<mosquitto_peer>(directory);
-               }}};
+  return {with("default", durability::memory, mqtt::at_least_once,
+               {{workload::request, "requests are not acknowledged: see mosquitto/qos0"}}),
+          with("qos0", durability::nothing, mqtt::at_most_once,
+               all_but({workload::request, workload::fanout}, "QoS 0 neither stores nor acknowledges"))};
 }
 
 }  // namespace skald::bench::compare
