@@ -107,7 +107,8 @@ void measure_into(std::vector<row>& rows, const candidate& one, const task& how,
     std::string why = failed.what();
     std::ranges::replace(why, '\n', ' ');  // of what a server said
     std::fprintf(stderr, "failed: %s: %s\n", one.name().c_str(), why.c_str());
-    row_of(one, how.what, how.variant(), rows).trouble = std::move(why);
+    const workload shown = chosen.wants(how.what) ? how.what : workload::consume;
+    row_of(one, shown, how.variant(), rows).trouble = std::move(why);
   }
 }
 
@@ -185,7 +186,7 @@ void describe(CLI::App& app, options& chosen) {
                  "which: a broker (nats) or one with its setting (nats/fsync) [all]");
   app.add_option("--workload", chosen.workloads, "which of them [all]")
       ->delimiter(',')
-      ->transform(CLI::Transformer(names))
+      ->transform(CLI::CheckedTransformer(names))
       ->type_name("NAME,...");
   app.add_option("--bytes", chosen.record_bytes, "publish, consume: sizes of a record; 100 elsewhere")
       ->delimiter(',')

@@ -107,7 +107,9 @@ bool kept_session::read(const sink& into, milliseconds patience) {
 }
 
 void kept_session::finish() {
-  if (connected_) session_.subscribe("none", at_most_once);
+  if (!connected_) return;
+  session_.deliver([](std::string_view, const mosquitto_property*) {});  // what comes now is too late
+  session_.subscribe("none", at_most_once);
 }
 
 std::string worker_id(std::size_t which) {

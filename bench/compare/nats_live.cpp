@@ -97,8 +97,9 @@ class nats_audience final : public audience {
   }
   ~nats_audience() override {
     for (seat& each : seats_) natsSubscription_Unsubscribe(each.subscription);
+    constexpr std::chrono::seconds completion_max{10};  // a connection may be lost
     std::unique_lock lock(mutex_);
-    all_gone_.wait(lock, [this] { return gone_ == completing_; });
+    all_gone_.wait_for(lock, completion_max, [this] { return gone_ == completing_; });
   }
   void attend(milliseconds patience) override { std::this_thread::sleep_for(patience); }
 
