@@ -5,19 +5,13 @@
 #include <iomanip>
 #include <iterator>
 #include <ostream>
-#include <sstream>
 #include <utility>
 
 namespace skald::bench::compare {
 namespace {
 
+using limit::number_text;
 using limit::spread;
-
-std::string number_text(double value) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(value < 10 ? 2 : value < 100 ? 1 : 0) << value;
-  return text.str();
-}
 
 // "[lowest..highest]"
 std::string range_text(const spread& is) {

@@ -24,25 +24,25 @@ double per_second(std::size_t bytes, steady_clock::duration elapsed) {
   return static_cast<double>(bytes) / std::chrono::duration<double>(elapsed).count();
 }
 
-// Three significant digits and more: 0.52, 15.3, 688, 1211.
+}  // namespace
+
+double latencies::quantile_us(double quantile) {
+  if (durations_.empty()) return 0.0;
+  const auto rank =
+      durations_.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(durations_.size() - 1) * quantile);
+  std::nth_element(durations_.begin(), rank, durations_.end());
+  return std::chrono::duration<double, std::micro>(*rank).count();
+}
+
+void latencies::summarize(std::vector<metric>& metrics) {
+  metrics.push_back({"median", "us", quantile_us(0.5)});
+  metrics.push_back({"p99", "us", quantile_us(0.99)});
+}
+
 std::string number_text(double value) {
   std::ostringstream text;
   text << std::fixed << std::setprecision(value < 10 ? 2 : value < 100 ? 1 : 0) << value;
   return text.str();
-}
-
-}  // namespace
-
-void latencies::summarize(std::vector<metric>& metrics) {
-  const auto at = [this](double quantile) {
-    if (durations_.empty()) return 0.0;
-    const auto rank = durations_.begin() +
-                      static_cast<std::ptrdiff_t>(static_cast<double>(durations_.size() - 1) * quantile);
-    std::nth_element(durations_.begin(), rank, durations_.end());
-    return std::chrono::duration<double, std::micro>(*rank).count();
-  };
-  metrics.push_back({"median", "us", at(0.5)});
-  metrics.push_back({"p99", "us", at(0.99)});
 }
 
 spread spread_of(std::vector<double> values) {

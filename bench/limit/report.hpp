@@ -37,7 +37,9 @@ class latencies {
  public:
   void add(steady_clock::duration duration) { durations_.push_back(duration); }
   std::size_t count() const { return durations_.size(); }
-  // Appends the median and the 99th percentile to `metrics`; reorders what was added.
+  // 0.5: the median, in microseconds; 0 of none. Reorders what was added.
+  double quantile_us(double quantile);
+  // Appends the median and the 99th percentile to `metrics`; likewise.
   void summarize(std::vector<metric>& metrics);
 
  private:
@@ -54,6 +56,9 @@ struct spread {
 };
 // Of at least one value.
 spread spread_of(std::vector<double> values);
+
+// Three significant digits and more: 0.52, 15.3, 688, 1211.
+std::string number_text(double value);
 
 // "64 KiB"
 std::string byte_text(std::size_t bytes);

@@ -36,33 +36,29 @@ class timetable {
 // Of one subscriber.
 class arrivals {
  public:
-  explicit arrivals(const timetable& when) : when_(when) { latencies_.reserve(when.records()); }
+  explicit arrivals(const timetable& when) : when_(when) {}
 
   void saw(std::string_view record) {
     const std::uint64_t before = check_.seen();
     check_.saw(record);
     if (check_.seen() > before && before >= when_.counted_from())
-      latencies_.push_back(clock::now() - when_.due(check_.seen() - 1));
+      latencies_.add(clock::now() - when_.due(check_.seen() - 1));
   }
   std::uint64_t seen() const { return check_.seen(); }
 
   // Once nothing comes any more.
   std::string complaint() const { return check_.complaint(when_.records()); }
-  // Of at least one arrival.
   std::vector<metric> figures() {
-    std::ranges::sort(latencies_);
-    const auto at = [this](double quantile) {
-      const auto rank = static_cast<std::size_t>(quantile * static_cast<double>(latencies_.size() - 1));
-      return std::chrono::duration<double, std::micro>(latencies_[rank]).count();
-    };
-    return {
-        {"p50", "us", at(0.5)}, {"p99", "us", at(0.99)}, {"p99.9", "us", at(0.999)}, {"max", "us", at(1)}};
+    return {{"p50", "us", latencies_.quantile_us(0.5)},
+            {"p99", "us", latencies_.quantile_us(0.99)},
+            {"p99.9", "us", latencies_.quantile_us(0.999)},
+            {"max", "us", latencies_.quantile_us(1)}};
   }
 
  private:
   const timetable& when_;
   watched_check check_;
-  std::vector<clock::duration> latencies_;
+  limit::latencies latencies_;
 };
 
 // Linux lets sleepers oversleep by 50 us unless they say that they mind; that would be most of the latency of
