@@ -27,9 +27,9 @@ std::uint64_t hard_descriptor_limit() {
 const std::vector<curve>& all_curves() {
   static const std::vector<curve> all{
       {"partitions",
-       "partitions of a topic: publishing, memory, restart",
+       "partitions of a topic: publishing, consuming, memory, restart",
        {"round", "partitions", "batches", "publish_records_per_s", "publish_mb_per_s", "records_per_batch",
-        "memory_idle_mb", "memory_mb", "restart_s"},
+        "consume_mb_per_s", "memory_idle_mb", "memory_mb", "restart_s"},
        [](const plan& by) { return bytes_written_in(by, 1.5); },
        measure_partitions},
       {"connections",

@@ -31,6 +31,7 @@ void measure_partitions_point(const plan& by, const partitions_point& at, std::s
   stage.client().create_topic(topic_name, {.partitions = at.partitions});
   const std::uint64_t idle = stage.broker().anonymous_bytes();
   rate published;
+  rate consumed;
   std::uint64_t loaded = 0;
   {
     publishers one(
@@ -40,14 +41,15 @@ void measure_partitions_point(const plan& by, const partitions_point& at, std::s
     one.publish(1, {.at = steady_clock::now() + by.with.duration / 4});
     published = one.publish(1, {.at = steady_clock::now() + by.with.duration});
     loaded = stage.broker().anonymous_bytes();
-    tail(stage.broker().address(), one).catch_up(one);
+    consumed = tail(stage.broker().address(), one).catch_up(one);
   }
   const double restart = std::chrono::duration<double>(stage.kill_and_restart()).count();
   stage.finish();
   into.add({cell(round + 1), cell(std::uint64_t{at.partitions}), at.batches,
             cell(published.records_per_s(), 0), cell(published.mb_per_s(), 1),
-            cell(published.records_per_batch(), 1), cell(static_cast<double>(idle) / 1e6, 1),
-            cell(static_cast<double>(loaded) / 1e6, 1), cell(restart, 3)});
+            cell(published.records_per_batch(), 1), cell(consumed.mb_per_s(), 1),
+            cell(static_cast<double>(idle) / 1e6, 1), cell(static_cast<double>(loaded) / 1e6, 1),
+            cell(restart, 3)});
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ linear_y() { echo "unset logscale y; set yrange [0:*]; set format y '%g'"; }
 partitions() {
   local batches
   for batches in mixed full; do
-    for y in publish_mb_per_s memory_mb restart_s records_per_batch; do
+    for y in publish_mb_per_s consume_mb_per_s memory_mb restart_s records_per_batch; do
       series partitions partitions "$y" "batches=$batches"
     done
   done
@@ -90,12 +90,14 @@ partitions() {
     panel 'records in a batch' 'records' \
       partitions-records_per_batch-full 'batch by batch' partitions-records_per_batch-mixed 'record by record'
     linear_y
+    panel 'reading all of that, one client' 'MB/s' \
+      partitions-consume_mb_per_s-full 'batch by batch' partitions-consume_mb_per_s-mixed 'record by record'
     panel 'memory of the broker' 'MB' \
       partitions-memory_mb-full 'batch by batch' partitions-memory_mb-mixed 'record by record' \
       partitions-memory_idle_mb 'before publishing'
     panel 'from SIGKILL until it serves again' 's' \
       partitions-restart_s-full 'batch by batch' partitions-restart_s-mixed 'record by record'
-  } | figure partitions 4 'partitions of the topic' "$by_ten" \
+  } | figure partitions 5 'partitions of the topic' "$by_ten" \
     "1 KiB records to ever more partitions$(partial partitions)"
 }
 
