@@ -18,6 +18,7 @@ series() {
   awk -F, -v x="$x" -v y="$y" -v where="$where" '
     /^#/ { next }
     !header { header = 1; for (i = 1; i <= NF; ++i) at[$i] = i; split(where, wanted, "="); next }
+    !(x in at) || !(y in at) { exit }
     (where == "" || $at[wanted[1]] == wanted[2]) && $at[x] != "" && $at[y] != "" { print $at[x], $at[y] }
   ' "$curve.csv" >"$name.points"
   sort -g -k1,1 -k2,2 "$name.points" | awk '
