@@ -55,8 +55,7 @@ plan plan_of(const options& chosen) {
           .retention_bytes = chosen.quick ? 32u << 20 : chosen.retention_bytes};
 }
 
-// Throws std::runtime_error, saying what would make it less, when the disk has not what the largest curve
-// needs.
+// Throws std::runtime_error, saying which curve it is, when the disk has not what the largest one needs.
 limit::scratch_directory scratch_for(const std::vector<curve>& curves, const plan& by,
                                      const std::filesystem::path& parent) {
   std::uint64_t most = 0;
@@ -72,8 +71,8 @@ limit::scratch_directory scratch_for(const std::vector<curve>& curves, const pla
   } catch (const std::system_error&) {
     throw;
   } catch (const std::runtime_error& refused) {
-    throw std::runtime_error(name + ": " + refused.what() + ", or a smaller " +
-                             (name == "backlog" ? "--most" : "--seconds"));
+    throw std::runtime_error(name + ": " + refused.what() +
+                             (name == "backlog" ? ", or a smaller --most" : ""));
   }
 }
 
