@@ -197,12 +197,13 @@ struct journal::impl {
     if (has_failed || !gather()) return false;
     std::vector<durable_entry> group;
     const auto began = std::chrono::steady_clock::now();
+    pool->note_write_begin(queued.load(std::memory_order_relaxed));
     if (const write_failure broken = writer->commit(gathered, group)) return fail(broken), false;
+    pool->note_write_end();
     note_commit_time(std::chrono::steady_clock::now() - began);
     std::uint64_t bytes = 0;
     for (const durable_entry& each : group) bytes += stored_bytes(each.payload.bytes);
     queued -= bytes;
-    pool->note_written(bytes);
     durable_in = group.back().payload.segment.value();
     entries_durable += group.size();
     publish_counters();

@@ -163,17 +163,19 @@ void segment_pool::run_thread() {
 }
 
 // Looks at what the journal writes for a while, and chooses how many zeros go beside it. Large pieces are for
-// a journal that has not written at all since the last look.
+// a journal that has not written at all since the last look. A large group may take longer than that while,
+// in which nothing else is written, and it is the last to be disturbed.
 bool segment_pool::may_fill(std::unique_lock<std::mutex>& lock) {
   const std::uint64_t before = written_.load(std::memory_order_relaxed);
-  if (before == written_seen_) {
+  const bool in_large_group = writing_.load(std::memory_order_relaxed) > idle_bytes_max;
+  if (before == written_seen_ && !in_large_group) {
     zeros_at_once_ = zeros_when_idle;
     return true;
   }
   written_seen_ = before;
   if (changed_.wait_for(lock, fill_interval) == std::cv_status::no_timeout) return false;
   zeros_at_once_ = zeros_between_writes;
-  return written_.load(std::memory_order_relaxed) - before <= idle_bytes_max;
+  return !in_large_group && written_.load(std::memory_order_relaxed) - before <= idle_bytes_max;
 }
 
 // The file of a released segment becomes spare. Its name says so durably before its header is overwritten:

@@ -60,8 +60,13 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
 
   void take_back(generation id, std::unique_ptr<file> content) noexcept override;
 
-  // The journal has written so much; zeros are written when it does not. Any thread.
-  void note_written(std::uint64_t bytes) { written_.fetch_add(bytes, std::memory_order_relaxed); }
+  // The journal begins to write so much, and has written and synced it; zeros are written when it does not.
+  // Called in turn, by one thread at a time.
+  void note_write_begin(std::uint64_t bytes) {
+    written_.fetch_add(bytes, std::memory_order_relaxed);
+    writing_.store(bytes, std::memory_order_relaxed);
+  }
+  void note_write_end() { writing_.store(0, std::memory_order_relaxed); }
 
   // Does one piece of background work, and says whether there was any. A full disk is looked at again.
   bool work();
@@ -114,7 +119,8 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   bool failed_ = false;
   bool stopping_ = false;
 
-  std::atomic<std::uint64_t> written_{0};  // by the journal
+  std::atomic<std::uint64_t> written_{0};  // by the journal, with what it is writing
+  std::atomic<std::uint64_t> writing_{0};  // by the journal just now
   std::atomic<bool> full_{false};
   std::atomic<std::size_t> ready_count_{0};
   std::uint64_t written_seen_ = 0;  // by the pool's thread only
