@@ -44,8 +44,9 @@ asio::awaitable<void> asking_worker::ask_in_turn() {
       continue;
     }
     const std::uint64_t sequence = sequence_++;
-    const std::span<char> body = payloads_.next();
-    write_stamp(body,
+    const payload next = payloads_.next();
+    const std::span<char> body = next.record;
+    write_stamp(next,
                 {.producer = how_.index, .sequence = sequence, .due_ns = due->time_since_epoch().count()});
     const std::string_view sent(body.data(), body.size());
     const reply said = co_await broker().request(how_.subject, sent);

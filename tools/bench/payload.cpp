@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::size_t pool_bytes = 4u << 20;
 constexpr std::size_t records_min = 16;  // so that even huge ones are not all the same
-constexpr std::size_t checksum_bytes = sizeof(std::uint32_t);
+constexpr std::size_t checksum_at = 20;  // in the stamp
 
-std::uint32_t checksum_of(std::string_view record) {
-  return protocol::crc32c(std::as_bytes(std::span(record.substr(checksum_bytes))));
+std::uint32_t checksum_of(std::string_view bytes, std::uint32_t before = 0) {
+  return protocol::crc32c(std::as_bytes(std::span(bytes)), before);
 }
 
 void fill_random(std::string& bytes, std::mt19937_64& random) {
@@ -40,23 +40,25 @@ void fill_text(std::string& bytes, std::mt19937_64& random) {
 
 }  // namespace
 
-void write_stamp(std::span<char> record, const stamp& is) noexcept {
-  std::memcpy(record.data() + 4, &is.producer, sizeof is.producer);
-  std::memcpy(record.data() + 8, &is.sequence, sizeof is.sequence);
-  std::memcpy(record.data() + 16, &is.due_ns, sizeof is.due_ns);
-  const std::uint32_t checksum = checksum_of({record.data(), record.size()});
-  std::memcpy(record.data(), &checksum, sizeof checksum);
+void write_stamp(const payload& into, const stamp& is) noexcept {
+  char* const at = into.record.data() + into.record.size() - stamp_bytes;
+  std::memcpy(at, &is.producer, sizeof is.producer);
+  std::memcpy(at + 4, &is.sequence, sizeof is.sequence);
+  std::memcpy(at + 12, &is.due_ns, sizeof is.due_ns);
+  const std::uint32_t checksum = checksum_of({at, checksum_at}, into.checksum);
+  std::memcpy(at + checksum_at, &checksum, sizeof checksum);
 }
 
 std::optional<stamp> read_stamp(std::string_view record) noexcept {
   if (record.size() < stamp_bytes) return std::nullopt;
+  const char* const at = record.data() + record.size() - stamp_bytes;
   std::uint32_t checksum = 0;
-  std::memcpy(&checksum, record.data(), sizeof checksum);
-  if (checksum != checksum_of(record)) return std::nullopt;
+  std::memcpy(&checksum, at + checksum_at, sizeof checksum);
+  if (checksum != checksum_of(record.substr(0, record.size() - sizeof checksum))) return std::nullopt;
   stamp is;
-  std::memcpy(&is.producer, record.data() + 4, sizeof is.producer);
-  std::memcpy(&is.sequence, record.data() + 8, sizeof is.sequence);
-  std::memcpy(&is.due_ns, record.data() + 16, sizeof is.due_ns);
+  std::memcpy(&is.producer, at, sizeof is.producer);
+  std::memcpy(&is.sequence, at + 4, sizeof is.sequence);
+  std::memcpy(&is.due_ns, at + 12, sizeof is.due_ns);
   return is;
 }
 
@@ -68,6 +70,7 @@ payload_pool payload_pool::generated(std::size_t bytes_min, std::size_t bytes_ma
   while (made.bytes_.size() < pool_bytes || made.slots_.size() < records_min) made.add(sizes(random));
   if (kind == content::random) fill_random(made.bytes_, random);
   if (kind == content::text) fill_text(made.bytes_, random);
+  made.compute_checksums();
   return made;
 }
 
@@ -76,22 +79,29 @@ result<payload_pool> payload_pool::of_lines(std::string_view file) {
   while (!file.empty()) {
     const std::size_t end = std::min(file.find('\n'), file.size());
     made.add(stamp_bytes + end);
-    file.substr(0, end).copy(made.bytes_.data() + made.slots_.back().at + stamp_bytes, end);
+    file.substr(0, end).copy(made.bytes_.data() + made.slots_.back().at, end);
     file.remove_prefix(std::min(end + 1, file.size()));
   }
   if (made.slots_.empty()) return failure{errc::invalid_request, "it has no lines"};
+  made.compute_checksums();
   return made;
 }
 
 void payload_pool::add(std::size_t bytes) {
-  slots_.push_back({bytes_.size(), bytes});
+  slots_.push_back({bytes_.size(), bytes, 0});
   bytes_.resize(bytes_.size() + bytes);
 }
 
-std::span<char> payload_pool::next() noexcept {
+void payload_pool::compute_checksums() {
+  for (slot& one : slots_)
+    if (one.bytes >= stamp_bytes)
+      one.checksum = checksum_of({bytes_.data() + one.at, one.bytes - stamp_bytes});
+}
+
+payload payload_pool::next() noexcept {
   const slot& is = slots_[next_];
   if (++next_ == slots_.size()) next_ = 0;
-  return {bytes_.data() + is.at, is.bytes};
+  return {{bytes_.data() + is.at, is.bytes}, is.checksum};
 }
 
 double payload_pool::mean_bytes() const {

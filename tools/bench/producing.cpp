@@ -95,11 +95,12 @@ bool producing_worker::send_one(producer& out, steady::time_point due) {
     what.partition = key_partitions_[chosen];
   }
   const std::uint32_t partition = what.partition->value();
-  const std::span<char> record = payloads_.next();
+  const payload next = payloads_.next();
+  const std::span<char> record = next.record;
   if (record.size() >= stamp_bytes) {
-    write_stamp(record, {.producer = how_.index,
-                         .sequence = sequences_[partition],
-                         .due_ns = due.time_since_epoch().count()});
+    write_stamp(next, {.producer = how_.index,
+                       .sequence = sequences_[partition],
+                       .due_ns = due.time_since_epoch().count()});
   }
   what.value = std::string_view(record.data(), record.size());
   if (!out.try_send(how_.topic, what)) {
