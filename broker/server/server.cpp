@@ -28,7 +28,8 @@ using steady = std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::size_t block_bytes = 256u << 10;
+// A full batch of a producer as it comes, and its frame.
+constexpr std::size_t block_bytes = (256u + 4u) << 10;
 constexpr std::size_t kept_blocks_bytes = 16u << 20;
 constexpr unsigned io_thread_count = 2;
 

@@ -16,6 +16,7 @@
 
 #include "broker/journal/journal.hpp"
 #include "broker/state/topic_settings.hpp"
+#include "skald/protocol/record_batch.hpp"
 #include "skald/protocol/types.hpp"
 
 namespace skald::state {
@@ -169,7 +170,7 @@ struct producer_row {
     offset base_offset;
     friend bool operator==(const sent&, const sent&) = default;
   };
-  static constexpr std::size_t remembered_max = 5;
+  static constexpr std::size_t remembered_max = protocol::remembered_batches;
 
   producer_epoch epoch;
   std::int32_t next_sequence = 0;

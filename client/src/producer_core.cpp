@@ -13,10 +13,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// The broker recognises repetitions among the last five batches of a producer in a partition.
-constexpr std::size_t batches_in_flight_max = 5;
 // Frames are kept this small so that answers come while more is being sent.
-constexpr std::size_t publish_frame_bytes = 1u << 20;
+constexpr std::size_t publish_frame_bytes = 256u << 10;
 constexpr milliseconds backoff_min{20};
 constexpr milliseconds backoff_max{1'000};
 
@@ -256,7 +254,7 @@ bool producer_core::is_quiet() const {
 }
 
 bool producer_core::may_send(partition_stream& from, steady_time now) {
-  if (now < from.not_before || from.in_flight.size() >= batches_in_flight_max) return false;
+  if (now < from.not_before || from.in_flight.size() >= protocol::remembered_batches) return false;
   if (from.recovering && !from.in_flight.empty()) return false;
   // To a broker that does not know the producer yet, any number is the first: were the first batch refused
   // before it gets that far, the second would take its place.

@@ -3,7 +3,8 @@
 // Each partition has one stream of batches: an open one that records are appended to, then those waiting to
 // be sent, then those in flight, oldest last. Batches carry the producer's identity and consecutive sequence
 // numbers, so that the broker can tell a repetition (it answers with the first outcome) from a hole
-// (out_of_order_sequence). It remembers the last five batches, hence no more are in flight at a time.
+// (out_of_order_sequence). It remembers the last remembered_batches of them, hence no more are in flight
+// at a time.
 //
 // Sequences. A batch whose outcome is unknown (in doubt: it was sent, and the connection went) is only ever
 // sent again with its old number. A batch that was definitely not stored is renumbered to follow what was.

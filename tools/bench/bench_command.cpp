@@ -102,7 +102,7 @@ void add_publishing_options(CLI::App& command, options& into) {
       return failure{errc::invalid_request, "it must be from 1 B to " + format_size(largest)};
     return static_cast<std::uint32_t>(*size);
   };
-  add_parsed_option(command, "--batch", into.batch_bytes, parse_batch, "Bytes of a full batch [1MiB]",
+  add_parsed_option(command, "--batch", into.batch_bytes, parse_batch, "Bytes of a full batch [256KiB]",
                     "SIZE");
   add_parsed_option(
       command, "--linger", into.linger, [](const std::string& text) { return parse_duration(text); },

@@ -48,7 +48,7 @@ append_verdict fake_topic::append(std::uint32_t index, std::span<const std::byte
                                                ", got " + std::to_string(stamp->base_sequence)};
     known.next_sequence = protocol::sequence_after(stamp->base_sequence, records);
     known.last.emplace_back(stamp->base_sequence, partition.end);
-    if (known.last.size() > 5) known.last.erase(known.last.begin());
+    if (known.last.size() > protocol::remembered_batches) known.last.erase(known.last.begin());
   }
 
   stored_batch stored{partition.end, records, {bytes.begin(), bytes.end()}};

@@ -25,7 +25,7 @@ struct fake_partition {
   struct producer {
     std::uint16_t epoch = 0;
     std::int32_t next_sequence = 0;
-    std::vector<std::pair<std::int32_t, std::uint64_t>> last;  // base sequence, base offset; at most five
+    std::vector<std::pair<std::int32_t, std::uint64_t>> last;  // base sequence, base offset; of the last
   };
   std::vector<stored_batch> batches;
   std::uint64_t log_start = 0;

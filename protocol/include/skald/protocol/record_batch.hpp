@@ -45,6 +45,10 @@ constexpr std::int32_t sequence_after(std::int32_t sequence, std::uint32_t recor
   return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + records) & 0x7fffffffu);
 }
 
+// A partition remembers so many of the last batches of each producer, to know one that is sent again; hence a
+// producer has no more on their way to it.
+inline constexpr std::size_t remembered_batches = 16;
+
 // ---- records -------------------------------------------------------------------------------------------
 
 struct header_view {
