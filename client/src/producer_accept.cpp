@@ -112,7 +112,7 @@ void producer_core::check_size(const producer_topic& topic, const message& what,
 }
 
 producer_core::acceptance producer_core::accept(std::string_view name, const message& what, acknowledge ack,
-                                                steady_time now, std::optional<steady_time> expires) {
+                                                steady_time now, const std::optional<steady_time>& expires) {
   if (fenced_) throw error(fenced_->code, fenced_->message);
   const std::size_t bytes = bytes_of(what);
   if (buffered_bytes_ > 0 && buffered_bytes_ + bytes > options_.buffer_bytes_max) return acceptance::full;

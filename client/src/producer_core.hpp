@@ -107,7 +107,7 @@ class producer_core {
   // Copies the record. `expires`: fails by then; by default after options.delivery_timeout. Throws
   // skald::error for a record that can never be accepted.
   acceptance accept(std::string_view topic, const message& what, acknowledge ack, steady_time now,
-                    std::optional<steady_time> expires = {});
+                    const std::optional<steady_time>& expires = {});
   bool has_room() const { return buffered_bytes_ < options_.buffer_bytes_max; }
   // Whether something has come up that poll() should hear about soon; reset by poll().
   bool wants_poll() const { return wants_poll_; }

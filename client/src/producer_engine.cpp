@@ -40,7 +40,7 @@ producer_engine::producer_engine(std::shared_ptr<detail::connection> through, co
 // ---- records in ------------------------------------------------------------------------------------------
 
 bool producer_engine::accept_locked(std::string_view topic, const message& what, acknowledge& ack,
-                                    std::optional<steady_time> expires) {
+                                    const std::optional<steady_time>& expires) {
   if (closed_) throw error(closed_->code, closed_->message);
   if (core_.accept(topic, what, std::move(ack), coarse_now(), expires) == producer_core::acceptance::full)
     return false;
@@ -49,7 +49,7 @@ bool producer_engine::accept_locked(std::string_view topic, const message& what,
 }
 
 bool producer_engine::try_accept(std::string_view topic, const message& what, acknowledge ack,
-                                 std::optional<steady_time> expires) {
+                                 const std::optional<steady_time>& expires) {
   const std::lock_guard lock(mutex_);
   return waiters_.empty() && accept_locked(topic, what, ack, expires);
 }

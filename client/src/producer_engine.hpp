@@ -25,7 +25,7 @@ class producer_engine : public participant, public std::enable_shared_from_this<
 
   // (any thread) Accepts the record, or says that there is no room. Throws skald::error.
   bool try_accept(std::string_view topic, const message& what, acknowledge ack = {},
-                  std::optional<steady_time> expires = {});
+                  const std::optional<steady_time>& expires = {});
   // (any thread) Accepts the record when there is room, in the order of the calls, and then calls `accepted`;
   // or calls that with why not. `ack` is called once it was accepted.
   void accept_when_possible(std::string_view topic, owned_message what, acknowledge ack,
@@ -67,7 +67,7 @@ class producer_engine : public participant, public std::enable_shared_from_this<
   };
 
   bool accept_locked(std::string_view topic, const message& what, acknowledge& ack,
-                     std::optional<steady_time> expires);
+                     const std::optional<steady_time>& expires);
   void schedule_pump();
   void pump();
   void perform(producer_effects effects);

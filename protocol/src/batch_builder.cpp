@@ -194,9 +194,8 @@ void batch_builder::clear() {
 }
 
 void batch_builder::recycle(std::vector<std::byte>&& buffer) {
-  if (records_ > 0 || buffer.capacity() <= buffer_.size()) return;
-  buffer_ = std::move(buffer);
-  buffer_.resize(buffer_.capacity());
+  if (records_ > 0 || buffer.capacity() <= buffer_.capacity()) return;
+  buffer_ = std::move(buffer);  // of the size that the last batch had, as this one will have
 }
 
 }  // namespace skald::protocol

@@ -77,7 +77,7 @@ class batch_builder {
                           compression used_compression) const;
   std::vector<std::byte> compress(const batch_options& options);
 
-  std::vector<std::byte> buffer_;  // its size is the capacity: growing zero-fills once, not per record
+  std::vector<std::byte> buffer_;  // its size is the room: growing zero-fills once, not per record
   std::size_t used_ = 0;
   std::size_t reserve_bytes_;
   std::uint32_t records_ = 0;
