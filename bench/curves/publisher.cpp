@@ -43,7 +43,7 @@ asio::awaitable<void> publisher::publish(ending enough) {
 }
 
 message publisher::next() {
-  const std::span<char> record = payloads_.next();
+  const std::span<char> record = payloads_.next().record;
   write_mark(record, {.publisher = how_.index, .sequence = sequences_[partition_]++});
   const message made{.value = std::string_view(record.data(), record.size()),
                      .partition = partition_id(partition_)};

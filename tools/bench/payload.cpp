@@ -9,7 +9,7 @@
 namespace skald::cli::bench {
 namespace {
 
-constexpr std::size_t pool_bytes = 4u << 20;
+constexpr std::size_t pool_bytes_min = 512u << 10;
 constexpr std::size_t records_min = 16;  // so that even huge ones are not all the same
 constexpr std::size_t checksum_at = 20;  // in the stamp
 
@@ -63,10 +63,11 @@ std::optional<stamp> read_stamp(std::string_view record) noexcept {
 }
 
 payload_pool payload_pool::generated(std::size_t bytes_min, std::size_t bytes_max, content kind,
-                                     std::uint64_t seed) {
+                                     std::size_t batch_bytes, std::uint64_t seed) {
   payload_pool made;
   std::mt19937_64 random(seed);
   std::uniform_int_distribution<std::size_t> sizes(bytes_min, bytes_max);
+  const std::size_t pool_bytes = std::max(pool_bytes_min, 2 * batch_bytes);
   while (made.bytes_.size() < pool_bytes || made.slots_.size() < records_min) made.add(sizes(random));
   if (kind == content::random) fill_random(made.bytes_, random);
   if (kind == content::text) fill_text(made.bytes_, random);

@@ -38,14 +38,16 @@ std::optional<stamp> read_stamp(std::string_view record) noexcept;
 
 enum class content : std::uint8_t { random, text };
 
-// A few MiB of records that are used in turn, so that making the next one costs no more than its stamp.
+// Records that are used in turn, so that making the next one costs no more than its stamp. They stay in the
+// processor's cache, as something just made would be, and are yet too many for one of them to come twice in a
+// batch, where compression would find it.
 // Copies are independent.
 class payload_pool {
  public:
   // Sizes are distributed evenly from `bytes_min` to `bytes_max`, the same in every run. Random bytes do not
   // compress; text does, about as logs do.
   static payload_pool generated(std::size_t bytes_min, std::size_t bytes_max, content kind,
-                                std::uint64_t seed = 1);
+                                std::size_t batch_bytes = 0, std::uint64_t seed = 1);
   // Real records: the lines of a file, each with room for a stamp at its end. Fails without any.
   static result<payload_pool> of_lines(std::string_view file);
 

@@ -30,7 +30,8 @@ constexpr std::chrono::milliseconds stall_grace{2000};  // twice what the lowest
 constexpr std::streamsize file_bytes_max = 256 << 20;
 
 payload_pool load_payloads(const options& with) {
-  if (with.file.empty()) return payload_pool::generated(with.size.min, with.size.max, with.payload);
+  if (with.file.empty())
+    return payload_pool::generated(with.size.min, with.size.max, with.payload, with.batch_bytes);
   const auto unusable = [&](const std::string& why) {
     return command_error(exit_code::failed, "--file " + printable(with.file) + ": " + why);
   };
