@@ -19,6 +19,10 @@ constexpr int handlers_per_turn = 32;  // then it is the turn of what was posted
 constexpr int posts_in_a_row = 4;  // from a commit to its acknowledgements; then the sockets have their turn
 constexpr std::chrono::microseconds spin_max{100};
 constexpr unsigned came_alone_min = 32;
+// A core that is wanted by others is left to them: whoever has spun waits for a time slice to get it back,
+// and whoever sleeps gets it at once.
+constexpr std::chrono::microseconds own_core_yield_max{500};
+constexpr std::chrono::milliseconds crowded_time{20};
 
 }  // namespace
 
@@ -83,15 +87,16 @@ bool reactor::tell_load(load is) {
 // Yields between two looks, so that whoever else wants this core gets it.
 void reactor::wait() {
   const auto began = steady::now();
-  bool ran = false;
-  if (came_alone_ >= came_alone_min && last_wait_ <= spin_max) {
-    while (!ran && steady::now() < began + spin_max) {
+  if (came_alone_ >= came_alone_min && last_wait_ <= spin_max && began >= crowded_until_) {
+    for (auto now = began; now < began + spin_max;) {
       std::this_thread::yield();
-      last_wait_ = steady::now() - began;
-      ran = context_.poll_one() > 0;
+      const auto before = std::exchange(now, steady::now());
+      last_wait_ = now - began;
+      if (now - before > own_core_yield_max) crowded_until_ = now + crowded_time;
+      if (context_.poll_one() > 0) return;
+      if (now < crowded_until_) break;
     }
   }
-  if (ran) return;
   context_.run_one();
   last_wait_ = steady::now() - began;  // and what was then done, which makes spinning rarer and no worse
 }

@@ -83,6 +83,7 @@ class reactor final : public executor {
   std::vector<std::function<void(load)>> telling_;
   unsigned came_alone_ = 0;  // how often in a row work did
   std::chrono::steady_clock::duration last_wait_ = std::chrono::steady_clock::duration::max();
+  std::chrono::steady_clock::time_point crowded_until_{};  // no spinning before
 };
 
 }  // namespace skald::server
