@@ -7,8 +7,8 @@
 // Idempotent producers, after Kafka (KIP-98, KIP-360), per partition and producer:
 //   - A batch must begin with the sequence number after its predecessor's last: otherwise
 //     out_of_order_sequence. Sequence numbers wrap from 2^31-1 to 0.
-//   - One of the last protocol::remembered_batches, sent again, is a duplicate: it gets its original offset, and its bytes
-//     in the journal are dead.
+//   - One of the last remembered_batches, sent again, is a duplicate: it gets its original offset, and its
+//     bytes in the journal are dead.
 //   - A lower epoch than the last is fenced_producer. A higher one begins again with sequence 0.
 //   - A producer that the partition does not know (it is new here, or was idle for so long that it has been
 //     forgotten, or the topic was deleted and made again) may begin with any number. If its first batch is

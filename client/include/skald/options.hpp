@@ -244,8 +244,8 @@ struct producer_options {
   skald::durability durability = skald::durability::disk;
   skald::compression compression = skald::compression::none;
   int compression_level = 0;  // 0: the library's default
-  // A batch is sent at the latest when it has this size. Topics with a smaller batch_bytes_max lower it. Larger
-  // ones compress a little better; they are no faster, because they leave the processors' caches on their way.
+  // A batch is sent at the latest when it has this size; a smaller batch_bytes_max of its topic lowers it.
+  // Larger ones compress a little better and are no faster: they leave the processors' caches on their way.
   std::uint32_t batch_bytes = 256 << 10;
   // How long a batch that is not full waits for more. 0: it goes as soon as the partition has no batch on its
   // way, so that whatever gathers meanwhile travels together: lowest latency when idle, full batches when
