@@ -88,13 +88,13 @@ TEST_CASE("a small frame holds no more memory than its bytes") {
         fed.pool->standard_bytes() + frame.size());  // the shared scratch, and its own
 }
 
-TEST_CASE("announcing a large frame reserves no more than a megabyte until its bytes arrive") {
+TEST_CASE("announcing a large frame reserves little more than a megabyte until its bytes arrive") {
   feeder fed;
   const bytes frame = make_frame(3'900'000, std::byte{1});
   REQUIRE(fed.feed(std::span(frame).first(100), [] { return std::size_t{100}; }));
   CHECK(fed.in.in_frame());
   fed.scratch.reset();
-  CHECK(fed.pool->used_bytes() <= 1u << 20);
+  CHECK(fed.pool->used_bytes() <= (1u << 20) + (64u << 10));
 }
 
 TEST_CASE("a frame over the limit is refused when its lengths are known") {

@@ -20,10 +20,10 @@ append_command batch(std::int32_t sequence, std::uint32_t records, std::uint16_t
   return command;
 }
 
-// A producer of epoch 1 that has sent seven batches of ten records: 0-9 at offset 100, 10-19 at 110, ...
-state::producer_row seven_sent() {
+// A producer of epoch 1 that has sent eighteen batches of ten records: 0-9 at offset 100, 10-19 at 110, ...
+state::producer_row eighteen_sent() {
   state::producer_row row = introduce(batch(0, 10, 1));
-  for (std::int32_t i = 0; i < 7; ++i)
+  for (std::int32_t i = 0; i < 18; ++i)
     remember_batch(row, batch(10 * i, 10, 1), offset(100u + 10u * static_cast<std::uint64_t>(i)));
   return row;
 }
@@ -37,23 +37,23 @@ append_request from(producer_id producer, std::int32_t sequence, std::string_vie
 }  // namespace
 
 TEST_CASE("the verdict on a batch of a known producer") {
-  const state::producer_row known = seven_sent();
+  const state::producer_row known = eighteen_sent();
   struct row {
     append_command sent;
     kind expected;
     std::uint64_t original;
   };
   const row table[] = {
-      {batch(70, 10, 1), kind::next, 0},         {batch(70, 1, 1), kind::next, 0},
-      {batch(60, 10, 1), kind::duplicate, 160},   // the last
-      {batch(20, 10, 1), kind::duplicate, 120},   // the fifth to last
-      {batch(10, 10, 1), kind::out_of_order, 0},  // the sixth to last is forgotten
-      {batch(60, 9, 1), kind::out_of_order, 0},   // not what was sent then
-      {batch(65, 5, 1), kind::out_of_order, 0},   // overlaps
-      {batch(71, 10, 1), kind::out_of_order, 0},  // a gap
-      {batch(0, 10, 0), kind::fenced, 0},         // an older epoch
-      {batch(0, 10, 2), kind::next, 0},           // a newer one begins again
-      {batch(70, 10, 2), kind::out_of_order, 0},  // at 0 and nowhere else
+      {batch(180, 10, 1), kind::next, 0},         {batch(180, 1, 1), kind::next, 0},
+      {batch(170, 10, 1), kind::duplicate, 270},   // the last
+      {batch(20, 10, 1), kind::duplicate, 120},    // the sixteenth to last
+      {batch(10, 10, 1), kind::out_of_order, 0},   // the one before is forgotten
+      {batch(170, 9, 1), kind::out_of_order, 0},   // not what was sent then
+      {batch(175, 5, 1), kind::out_of_order, 0},   // overlaps
+      {batch(181, 10, 1), kind::out_of_order, 0},  // a gap
+      {batch(0, 10, 0), kind::fenced, 0},          // an older epoch
+      {batch(0, 10, 2), kind::next, 0},            // a newer one begins again
+      {batch(180, 10, 2), kind::out_of_order, 0},  // at 0 and nowhere else
   };
   for (const row& r : table) {
     CAPTURE(r.sent.base_sequence);
@@ -81,10 +81,10 @@ TEST_CASE("sequence numbers wrap from 2^31-1 to 0") {
 }
 
 TEST_CASE("a new epoch forgets the batches of the old one") {
-  state::producer_row known = seven_sent();
+  state::producer_row known = eighteen_sent();
   remember_batch(known, batch(0, 3, 2), offset(500));
   CHECK(known.batches.size() == 1);
-  CHECK(judge_sequence(&known, batch(60, 10, 2)).is == kind::out_of_order);
+  CHECK(judge_sequence(&known, batch(170, 10, 2)).is == kind::out_of_order);
 }
 
 TEST_CASE("a batch sent again gets its original offset, is stored once and costs no live bytes") {
