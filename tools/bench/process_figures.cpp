@@ -94,7 +94,7 @@ std::optional<process_figures> figures_of(pid_t process) {
   return process_figures{
       .cpu_seconds = static_cast<double>(*ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK)),
       .peak_memory_bytes = *peak_kibibytes * 1024,
-      .disk_written_bytes = field(contents(in / "io"), "write_bytes")};
+      .disk_written_bytes = field(contents(in / "io"), "wchar")};
 }
 
 process_figures own_figures() {

@@ -12,8 +12,11 @@ namespace skald::cli::bench {
 
 struct process_figures {
   double cpu_seconds = 0;
-  std::uint64_t peak_memory_bytes = 0;              // the most it has had resident
-  std::optional<std::uint64_t> disk_written_bytes;  // absent where the system does not say
+  std::uint64_t peak_memory_bytes = 0;  // the most it has had resident
+  // What it passed to write(2) and its kin, which are files (sockets are sent to); absent where the system
+  // does not say. The count of dirtied bytes beside it says more than goes to the disk on systems whose page
+  // cache has large pages.
+  std::optional<std::uint64_t> disk_written_bytes;
 };
 
 // Nothing when there is no such process, or it is another user's.
