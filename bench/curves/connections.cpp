@@ -21,11 +21,8 @@ struct connections_point {
 
 std::vector<connections_point> connections_points(const plan& by, table& into) {
   std::vector<connections_point> all;
-  for (const std::uint32_t connections : wanted(by, {1, 10, 100, 1'000, 10'000}, 100)) {
-    if (const auto why = why_not_connections(connections)) {
-      into.remark("skipped: " + cell(std::uint64_t{connections}) + " connections: " + *why);
-      continue;
-    }
+  for (const std::uint32_t connections :
+       wanted_clients(by, {1, 10, 100, 1'000, 10'000}, 100, "connections", into)) {
     all.push_back({connections, true});
     if (connections > few) all.push_back({connections, false});
   }

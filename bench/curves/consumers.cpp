@@ -17,11 +17,7 @@ struct consumers_point {
 
 std::vector<consumers_point> consumers_points(const plan& by, table& into) {
   std::vector<consumers_point> all;
-  for (const std::uint32_t consumers : wanted(by, {1, 10, 100, 1'000}, 10)) {
-    if (const auto why = why_not_connections(consumers)) {
-      into.remark("skipped: " + cell(std::uint64_t{consumers}) + " consumers: " + *why);
-      continue;
-    }
+  for (const std::uint32_t consumers : wanted_clients(by, {1, 10, 100, 1'000}, 10, "consumers", into)) {
     all.push_back({consumers, false});
     all.push_back({consumers, true});
   }

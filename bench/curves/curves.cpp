@@ -22,6 +22,20 @@ std::uint64_t hard_descriptor_limit() {
   return is.rlim_max;
 }
 
+// Why there cannot be so many connections between two processes of this machine, if there cannot.
+std::optional<std::string> why_not_connections(std::uint64_t connections) {
+  if (const std::uint64_t most = hard_descriptor_limit(); connections + descriptors_besides > most) {
+    return "the limit of descriptors of a process is " + cell(most) + " (ulimit -Hn), and it takes " +
+           cell(connections + descriptors_besides);
+  }
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first >> last;
+  if (last > first && connections > last - first)
+    return "there are only " + cell(last - first) + " ports (sysctl net.ipv4.ip_local_port_range)";
+  return std::nullopt;
+}
+
 }  // namespace
 
 const std::vector<curve>& all_curves() {
@@ -105,17 +119,15 @@ void raise_descriptor_limit() {
   limit::checked("setrlimit", [&] { return ::setrlimit(RLIMIT_NOFILE, &is); });
 }
 
-std::optional<std::string> why_not_connections(std::uint64_t connections) {
-  if (const std::uint64_t most = hard_descriptor_limit(); connections + descriptors_besides > most) {
-    return "the limit of descriptors of a process is " + cell(most) + " (ulimit -Hn), and it takes " +
-           cell(connections + descriptors_besides);
-  }
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first >> last;
-  if (last > first && connections > last - first)
-    return "there are only " + cell(last - first) + " ports (sysctl net.ipv4.ip_local_port_range)";
-  return std::nullopt;
+std::vector<std::uint32_t> wanted_clients(const plan& by, std::vector<std::uint32_t> points,
+                                          std::uint32_t quick_most, const std::string& what, table& into) {
+  points = wanted(by, std::move(points), quick_most);
+  std::erase_if(points, [&](std::uint32_t at) {
+    const auto why = why_not_connections(at);
+    if (why) into.remark("skipped: " + cell(std::uint64_t{at}) + " " + what + ": " + *why);
+    return why.has_value();
+  });
+  return points;
 }
 
 }  // namespace skald::bench::curves

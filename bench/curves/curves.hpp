@@ -48,13 +48,14 @@ std::uint64_t bytes_written_in(const plan& by, double durations);
 
 // Lets this process, and those that it starts, have as many descriptors as it may.
 void raise_descriptor_limit();
-// Why there cannot be so many connections between two processes of this machine, if there cannot.
-std::optional<std::string> why_not_connections(std::uint64_t connections);
-
 // Of these points those that are wanted; of a quick run only those up to `quick_most`. Throws
 // std::runtime_error when the one that is wanted is none of them.
 std::vector<std::uint32_t> wanted(const plan& by, std::vector<std::uint32_t> points,
                                   std::uint32_t quick_most);
+// Of connections or consumers, as `what` says, likewise those of which there can be so many between two
+// processes of this machine; with a remark for each of the others.
+std::vector<std::uint32_t> wanted_clients(const plan& by, std::vector<std::uint32_t> points,
+                                          std::uint32_t quick_most, const std::string& what, table& into);
 
 void measure_partitions(const plan& by, table& into);
 void measure_connections(const plan& by, table& into);

@@ -40,7 +40,8 @@ class receiver {
 
  private:
   static constexpr std::size_t small_bytes = 16u << 10;
-  static constexpr std::size_t whole_frame_bytes = (1u << 20) + (64u << 10);
+  static constexpr std::size_t whole_frame_bytes =
+      (1u << 20) + (64u << 10);  // a batch of 1 MiB, and around it
 
   void keep(std::shared_ptr<block> in, std::span<const std::byte> rest, std::size_t missing, bool busy,
             block_pool& from);

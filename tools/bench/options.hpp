@@ -40,7 +40,7 @@ struct options {
 
   skald::durability durability = skald::durability::disk;
   skald::compression compression = skald::compression::none;
-  std::uint32_t batch_bytes = 256u << 10;
+  std::uint32_t batch_bytes = producer_options().batch_bytes;
   milliseconds linger{0};
   std::uint32_t prefetch = 2048;  // of each consumer of a queue
 

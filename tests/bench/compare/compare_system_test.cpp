@@ -3,46 +3,29 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
+#include "tests/bench/benchmark_stage.hpp"
 #include "tests/system/support/child_process.hpp"
-#include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
 namespace {
 
 using arguments = std::vector<std::string>;
 
-struct stage {
-  scratch_directory directory;
-  std::string data = (directory.path() / "data").string();
-  std::string results = (directory.path() / "results").string();
-
-  stage() { std::filesystem::create_directory(data); }
-
+struct stage : benchmark_stage {
   // Of these brokers and with these options.
   arguments with(arguments all) const {
     const arguments common{"--seconds", "0.1", "--dir", data, "--csv", results + ".csv"};
     all.insert(all.end(), common.begin(), common.end());
     return all;
   }
-  std::string csv() const {
-    std::ifstream in(results + ".csv");
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  bool nothing_left() const { return std::filesystem::is_empty(data); }
+  std::string csv() const { return text_of(results + ".csv"); }
 };
 
 process_result compare(const arguments& all) {
   return run_process(SKALD_COMPARE_PROGRAM, all);
-}
-
-bool contains(const std::string& text, const std::string& what) {
-  return text.find(what) != std::string::npos;
 }
 
 TEST_CASE("every workload is measured and verified, and nothing stays behind") {

@@ -4,46 +4,29 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
+#include "tests/bench/benchmark_stage.hpp"
 #include "tests/system/support/becomes.hpp"
 #include "tests/system/support/child_process.hpp"
-#include "tests/system/support/skaldd_process.hpp"
 
 namespace skald::tests {
 namespace {
 
 using arguments = std::vector<std::string>;
 
-struct stage {
-  scratch_directory directory;
-  std::string data = (directory.path() / "data").string();
-  std::string results = (directory.path() / "results").string();
-
-  stage() { std::filesystem::create_directory(data); }
-
+struct stage : benchmark_stage {
   arguments with(const arguments& more) const {
     arguments all{"--dir", data, "--results", results};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  std::string csv(const std::string& curve) const {
-    std::ifstream in(results + "/" + curve + ".csv");
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  bool nothing_left() const { return std::filesystem::is_empty(data); }
+  std::string csv(const std::string& curve) const { return text_of(results + "/" + curve + ".csv"); }
 };
 
 process_result curves(const arguments& all) {
   return run_process(SKALD_CURVES_PROGRAM, all);
-}
-
-bool contains(const std::string& text, const std::string& what) {
-  return text.find(what) != std::string::npos;
 }
 
 // Rows, without remarks and the names of the columns.
