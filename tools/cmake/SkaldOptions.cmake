@@ -28,9 +28,12 @@ if(SKALD_CCACHE)
   # harmless, and GCC has to keep the #pragma that names it in the preprocessed text (-fpch-preprocess). Paths
   # inside the source tree are hashed relative to it, and mapped out of the debug information, so that
   # another clone of the same sources finds what this one compiled.
+  # Sources are compared themselves (depend mode), not their preprocessed text, in which a changed comment does
+  # not show: a precompiled header found that way holds the header's old text, which GCC's #pragma once tells
+  # from the new one, and every class in it is defined twice. The namespace leaves entries made otherwise alone.
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} ${SKALD_CCACHE})
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_DEPEND=1 CCACHE_NAMESPACE=skald-depend ${SKALD_CCACHE})
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
   add_compile_options(-fdebug-prefix-map=${PROJECT_SOURCE_DIR}=.)
 endif()
