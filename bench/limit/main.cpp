@@ -30,6 +30,8 @@ struct options {
   std::size_t payload_bytes = 64 << 10;
   std::size_t window_bytes = 16 << 20;
   std::size_t frames_in_flight = 0;  // 0: as many as the window holds
+  std::size_t record_bytes = 100;
+  std::vector<double> rates{1000, 10'000};
   std::size_t read_bytes = 1 << 20;
   std::size_t message_bytes = 128;
   std::vector<std::size_t> messages_in_flight{1, 64};
@@ -70,6 +72,15 @@ void add_group_commit(measurements& list, const options& chosen, recycled_segmen
                   }});
 }
 
+void add_delivery(measurements& list, const options& chosen, recycled_segments& segments) {
+  for (const double rate : chosen.rates) {
+    list.push_back({"delivery", byte_text(chosen.record_bytes) + ", " + number_text(rate) + "/s",
+                    [=, &segments, bytes = chosen.record_bytes, duration = chosen.duration()] {
+                      return measure_delivery(segments, bytes, rate, duration);
+                    }});
+  }
+}
+
 using echo_measurement = std::vector<metric> (*)(std::size_t, std::size_t, steady_clock::duration);
 
 void add_echo(measurements& list, const options& chosen, const std::string& group, echo_measurement measure) {
@@ -84,13 +95,14 @@ void add_echo(measurements& list, const options& chosen, const std::string& grou
 struct selection {
   const CLI::App* fdatasync;
   const CLI::App* group_commit;
+  const CLI::App* delivery;
   const CLI::App* stream;
   const CLI::App* echo;
   const CLI::App* routed_echo;
   bool all;
 
   bool has(const CLI::App* command) const { return all || command->parsed(); }
-  bool uses_disk() const { return has(fdatasync) || has(group_commit) || has(stream); }
+  bool uses_disk() const { return has(fdatasync) || has(group_commit) || has(delivery) || has(stream); }
 };
 
 selection define(CLI::App& app, options& chosen) {
@@ -116,6 +128,12 @@ selection define(CLI::App& app, options& chosen) {
       ->check(CLI::Range(std::size_t{1}, std::size_t{64} << 20));
   commit->add_option("--in-flight", chosen.frames_in_flight,
                      "frames that may be unacknowledged, instead of --window");
+  CLI::App* delivery =
+      app.add_subcommand("delivery", "records at a fixed rate, made durable and sent on over TCP");
+  delivery->add_option("--bytes", chosen.record_bytes, "size of a record")
+      ->transform(size)
+      ->check(CLI::Range(std::size_t{1}, std::size_t{64} << 10));
+  delivery->add_option("--rate", chosen.rates, "records a second")->check(CLI::Range(1.0, 1e6));
   CLI::App* stream = app.add_subcommand("stream", "page cache to a client over TCP");
   stream->add_option("--bytes", chosen.read_bytes, "size of a read")
       ->transform(size)
@@ -129,7 +147,7 @@ selection define(CLI::App& app, options& chosen) {
     command->add_option("--in-flight", chosen.messages_in_flight, "messages in flight")
         ->check(CLI::Range(std::size_t{1}, std::size_t{1024}));
   }
-  return {sync, commit, stream, echo, routed, false};
+  return {sync, commit, delivery, stream, echo, routed, false};
 }
 
 void run(const options& chosen, const selection& selected) {
@@ -149,6 +167,7 @@ void run(const options& chosen, const selection& selected) {
     add_group_commit(list, chosen, *segments, chosen.payload_bytes, in_flight);
     if (selected.all) add_group_commit(list, chosen, *segments, 1024, 1);
   }
+  if (selected.has(selected.delivery)) add_delivery(list, chosen, *segments);
   if (selected.has(selected.stream)) {
     list.push_back({"stream", byte_text(chosen.read_bytes) + " reads",
                     [&] { return measure_stream(segments->first(), chosen.read_bytes, chosen.duration()); }});

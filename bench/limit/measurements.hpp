@@ -39,6 +39,12 @@ std::vector<metric> measure_group_commit(recycled_segments& segments, commit_thr
                                          std::size_t payload_bytes, std::size_t in_flight,
                                          steady_clock::duration duration);
 
+// A producer process sends records of `bytes` through a server process to this one, each at its time; the
+// server makes all that has come durable and then sends it on, on one thread. A latency is the time from when
+// a record was due to its receipt.
+std::vector<metric> measure_delivery(recycled_segments& segments, std::size_t bytes, double per_second,
+                                     steady_clock::duration duration);
+
 // A server sends a file that is in the page cache to the client, over and over, in reads of `read_bytes`.
 std::vector<metric> measure_stream(int file, std::size_t read_bytes, steady_clock::duration duration);
 

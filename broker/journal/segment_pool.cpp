@@ -12,12 +12,15 @@ namespace {
 
 constexpr std::size_t ready_ahead = 2;  // the next one, and the one in reserve
 constexpr std::chrono::milliseconds full_disk_interval{200};
-// A sync waits for the zeros that are being written beside it. Nobody notices a small piece, and small pieces
-// keep up with a journal that writes a little; to one that writes more than that, they would do harm.
-constexpr std::chrono::milliseconds fill_interval{5};
-constexpr std::uint64_t zeros_between_writes = 64u << 10;
-constexpr std::uint64_t idle_bytes_max = 64u << 10;  // in an interval
+// A sync waits for the zeros that are being written beside it, whatever their number. So a journal that
+// writes a little gets few pieces, just enough for the next segment to be written when it is needed; to one
+// that writes much they would do harm.
+constexpr std::chrono::milliseconds fill_interval{20};
+constexpr std::uint64_t little_bytes_max = 256u << 10;  // in an interval
+constexpr std::uint64_t large_group_bytes = 64u << 10;
 constexpr std::uint64_t zeros_when_idle = 1u << 20;
+constexpr std::uint64_t zeros_beside_min = 64u << 10;
+constexpr std::uint64_t zeros_beside_max = 512u << 10;
 
 journal_id random_id() {
   std::random_device source;
@@ -167,15 +170,22 @@ void segment_pool::run_thread() {
 // in which nothing else is written, and it is the last to be disturbed.
 bool segment_pool::may_fill(std::unique_lock<std::mutex>& lock) {
   const std::uint64_t before = written_.load(std::memory_order_relaxed);
-  const bool in_large_group = writing_.load(std::memory_order_relaxed) > idle_bytes_max;
+  const bool in_large_group = writing_.load(std::memory_order_relaxed) > large_group_bytes;
   if (before == written_seen_ && !in_large_group) {
     zeros_at_once_ = zeros_when_idle;
     return true;
   }
   written_seen_ = before;
   if (changed_.wait_for(lock, fill_interval) == std::cv_status::no_timeout) return false;
-  zeros_at_once_ = zeros_between_writes;
-  return !in_large_group && written_.load(std::memory_order_relaxed) - before <= idle_bytes_max;
+  const std::uint64_t now = written_.load(std::memory_order_relaxed);
+  // What comes after the next segment has time until the journal pauses, or reaches the next.
+  if (!unwritten_ || unwritten_ != ready_.front()) return false;
+  if (in_large_group || now - before > little_bytes_max) return false;
+  const std::uint64_t in_step = (now - written_at_fill_) / 4 * 5;
+  if (now == before || in_step < zeros_beside_min) return false;
+  zeros_at_once_ = std::min(in_step, zeros_beside_max) & ~std::uint64_t{4095};
+  written_at_fill_ = now;
+  return true;
 }
 
 // The file of a released segment becomes spare. Its name says so durably before its header is overwritten:
@@ -311,7 +321,8 @@ bool segment_pool::trim() {
 }
 
 void segment_pool::choose_unwritten() {
-  unwritten_ = ready_.empty() || ready_.front()->written() ? nullptr : ready_.front();
+  const auto next = std::ranges::find_if(ready_, [](const auto& each) { return !each->written(); });
+  unwritten_ = next == ready_.end() ? nullptr : *next;
 }
 
 bool segment_pool::fill() {

@@ -6,7 +6,8 @@
 // and is ready from then on; zeros are written over it in the background, for as long as nobody writes to it.
 // A first write into merely allocated blocks costs about twice an overwrite in its fdatasync, but waiting for
 // the zeros costs a whole segment's time; so a journal that grows at full speed writes each byte once, and
-// one with time to spare finds its blocks written.
+// one with time to spare finds its blocks written. While nothing is written, both segments ahead are filled;
+// beside a journal that writes a little, only the next one is, at the pace at which it will be needed.
 //
 // The last ready segment is in reserve: only what frees space may claim it.
 //
@@ -109,7 +110,7 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<segment>> ready_;
-  std::shared_ptr<segment> unwritten_;  // the next to be used, while it has blocks to write zeros over
+  std::shared_ptr<segment> unwritten_;  // the first of them that has blocks to write zeros over
   std::vector<spare_file> spares_;
   std::vector<spare_file> returned_;    // still named as segments
   std::uint64_t highest_ = 0;           // generation
@@ -123,7 +124,9 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   std::atomic<std::uint64_t> writing_{0};  // by the journal just now
   std::atomic<bool> full_{false};
   std::atomic<std::size_t> ready_count_{0};
-  std::uint64_t written_seen_ = 0;  // by the pool's thread only
+  // Of the pool's thread: what was written at its last look, and when it last wrote zeros beside it.
+  std::uint64_t written_seen_ = 0;
+  std::uint64_t written_at_fill_ = 0;
   std::uint64_t zeros_at_once_ = 1u << 20;
   std::thread thread_;
 };

@@ -48,24 +48,39 @@ double group_commit(const yardstick& what, limit::recycled_segments& segments) {
                   bytes_per_s(limit::commit_threads::two, measuring_time / 2));
 }
 
-double measure_once(const yardstick& what, std::optional<limit::recycled_segments>& segments) {
+limit_reading latency_of(const std::vector<limit::metric>& metrics) {
+  return {.value = value_of(metrics, "median"), .p99 = value_of(metrics, "p99")};
+}
+
+// Of several in a row, one is slow.
+limit_reading fdatasync(const yardstick& what, limit::recycled_segments& segments) {
+  limit_reading one = latency_of(limit::measure_recycled(segments, what.bytes, measuring_time));
+  const double others = one.value * (what.in_a_row - 1);
+  return {.value = one.value + others, .p99 = one.p99 + others};
+}
+
+limit_reading measure_once(const yardstick& what, std::optional<limit::recycled_segments>& segments) {
   constexpr double gigabyte = 1e9;
   switch (what.what) {
     case yardstick::kind::none:
-      return 0;
+      return {};
     case yardstick::kind::group_commit:
-      return group_commit(what, *segments);
+      return {.value = group_commit(what, *segments)};
     case yardstick::kind::fdatasync:
-      return value_of(limit::measure_recycled(*segments, what.bytes, measuring_time), "median") *
-             what.in_a_row;
+      return fdatasync(what, *segments);
+    case yardstick::kind::delivery:
+      return latency_of(limit::measure_delivery(*segments, what.bytes, what.per_second, measuring_time));
     case yardstick::kind::stream:
-      return gigabyte *
-             value_of(limit::measure_stream(segments->first(), what.bytes, measuring_time), "throughput");
-    case yardstick::kind::routed_echo:
-      return value_of(limit::measure_routed_echo(what.bytes, what.in_flight, measuring_time),
-                      what.in == yardstick::unit::us ? "median" : "rate");
+      return {.value =
+                  gigabyte * value_of(limit::measure_stream(segments->first(), what.bytes, measuring_time),
+                                      "throughput")};
+    case yardstick::kind::routed_echo: {
+      const auto echo = limit::measure_routed_echo(what.bytes, what.in_flight, measuring_time);
+      if (what.in == yardstick::unit::us) return latency_of(echo);
+      return {.value = value_of(echo, "rate")};
+    }
   }
-  return 0;
+  return {};
 }
 
 // Waits for the parent's word; false when there is none any more. SIGTERM is blocked but while it waits: one
@@ -92,7 +107,10 @@ void answer_all(const yardstick& what, const std::filesystem::path& parent, int 
     segments.emplace(directory->path());
   }
   write_whole(answers, "ready\n");
-  while (is_asked(asks)) write_whole(answers, std::to_string(measure_once(what, segments)) + "\n");
+  while (is_asked(asks)) {
+    const limit_reading is = measure_once(what, segments);
+    write_whole(answers, std::to_string(is.value) + " " + std::to_string(is.p99) + "\n");
+  }
 }
 
 // The whole life of the child. What it answers is a number, or why there is none.
@@ -144,7 +162,7 @@ limit_process::~limit_process() {
   end();
 }
 
-double limit_process::measure(int interrupted) {
+limit_reading limit_process::measure(int interrupted) {
   write_whole(asks_, "m");
   std::array<pollfd, 2> waiting{{{answers_, POLLIN, 0}, {interrupted, POLLIN, 0}}};
   while (::poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) {
@@ -154,7 +172,9 @@ double limit_process::measure(int interrupted) {
   if (said.empty() || said.front() == '!')
     throw command_error(exit_code::failed,
                         "the limit could not be measured: " + (said.empty() ? "it ended" : said.substr(1)));
-  return std::stod(said);
+  std::size_t value_chars = 0;
+  const double value = std::stod(said, &value_chars);
+  return {.value = value, .p99 = std::stod(said.substr(value_chars))};
 }
 
 void limit_process::end() noexcept {

@@ -24,7 +24,7 @@ class limit_process {
 
   // Measures once, which takes about a second; in the yardstick's unit. Throws command_error when it cannot
   // be done, or when `interrupted` becomes readable.
-  double measure(int interrupted);
+  limit_reading measure(int interrupted);
 
  private:
   void end() noexcept;

@@ -77,22 +77,28 @@ std::string limit_value_text(double value, const std::string& unit) {
   return format_size(rounded(value)) + "/s";
 }
 
-std::string ratios_text(const report& of) {
-  const std::optional<double> ratio = of.limit_ratio();
-  if (!ratio) return {};
-  if (of.limit->unit != "us") return fixed(*ratio, 2) + " of ";
-  return "p50 " + fixed(*ratio, 2) + ", p99 " + fixed(*of.limit_ratio(99), 2) + " times ";
+// "0.75 of 1.8 GiB/s", or "p50 1.04 times 176 us, p99 1.10 times 428 us".
+std::string ratios_text(const report& of, const limit_reading& limit) {
+  const std::string& unit = of.limit->unit;
+  const auto text = [&](const std::optional<double>& ratio, const char* joined, double value) {
+    return (ratio ? fixed(*ratio, 2) + joined : std::string()) + limit_value_text(value, unit);
+  };
+  if (unit != "us") return text(of.limit_ratio(), " of ", limit.value);
+  return "p50 " + text(of.limit_ratio(), " times ", limit.value) + ", p99 " +
+         text(of.limit_ratio_p99(), " times ", limit.p99);
 }
 
 std::string limit_text(const report& of) {
   const limit_figures& is = *of.limit;
-  const std::optional<double> value = is.value();
-  if (!value) return (is.unit.empty() ? "none: " : "not measured: ") + is.of;
-  const auto text = [&](const std::optional<double>& one) {
-    return one ? limit_value_text(*one, is.unit) : std::string("not measured");
+  const std::optional<limit_reading> mean = is.mean();
+  if (!mean) return (is.unit.empty() ? "none: " : "not measured: ") + is.of;
+  const auto text = [&](const std::optional<limit_reading>& one) {
+    if (!one) return std::string("not measured");
+    const std::string value = limit_value_text(one->value, is.unit);
+    return is.unit == "us" ? value + " and " + limit_value_text(one->p99, is.unit) : value;
   };
-  return ratios_text(of) + text(value) + ", " + is.of + " (before " + text(is.before) + ", after " +
-         text(is.after) + ")";
+  return ratios_text(of, *mean) + ", " + is.of + " (before " + text(is.before) + ", after " + text(is.after) +
+         ")";
 }
 
 json::value limit_json(const report& of) {
@@ -100,10 +106,18 @@ json::value limit_json(const report& of) {
   const limit_figures& is = *of.limit;
   json::object object{{"of", is.of}};
   object["unit"] = is.unit.empty() ? json::value(nullptr) : json::value(is.unit);
-  object["before"] = optional_number(is.before);
-  object["after"] = optional_number(is.after);
+  const auto value = [](const std::optional<limit_reading>& one) {
+    return one ? json::value(one->value) : json::value(nullptr);
+  };
+  const auto p99 = [&](const std::optional<limit_reading>& one) {
+    return one && is.unit == "us" ? json::value(one->p99) : json::value(nullptr);
+  };
+  object["before"] = value(is.before);
+  object["after"] = value(is.after);
+  object["before_p99"] = p99(is.before);
+  object["after_p99"] = p99(is.after);
   object["ratio"] = optional_number(of.limit_ratio());
-  object["ratio_p99"] = is.unit == "us" ? optional_number(of.limit_ratio(99)) : json::value(nullptr);
+  object["ratio_p99"] = optional_number(of.limit_ratio_p99());
   return object;
 }
 
@@ -140,18 +154,24 @@ double report::bytes_per_second() const {
   return per_second(bytes, *this);
 }
 
-std::optional<double> limit_figures::value() const {
-  if (before && after) return (*before + *after) / 2;
-  return before ? before : after;
+std::optional<limit_reading> limit_figures::mean() const {
+  if (!before || !after) return before ? before : after;
+  return limit_reading{.value = (before->value + after->value) / 2, .p99 = (before->p99 + after->p99) / 2};
 }
 
-std::optional<double> report::limit_ratio(double percent) const {
-  const std::optional<double> value = limit ? limit->value() : std::nullopt;
-  if (!value || *value <= 0 || measured.count() <= 0) return std::nullopt;
-  if (limit->unit == "bytes_per_s") return bytes_per_second() / *value;
-  if (limit->unit == "per_s") return records_per_second() / *value;
+std::optional<double> report::limit_ratio() const {
+  const std::optional<limit_reading> is = limit ? limit->mean() : std::nullopt;
+  if (!is || is->value <= 0 || measured.count() <= 0) return std::nullopt;
+  if (limit->unit == "bytes_per_s") return bytes_per_second() / is->value;
+  if (limit->unit == "per_s") return records_per_second() / is->value;
   if (latency.empty()) return std::nullopt;
-  return microseconds(latency.percentile(percent)) / *value;
+  return microseconds(latency.percentile(50)) / is->value;
+}
+
+std::optional<double> report::limit_ratio_p99() const {
+  const std::optional<limit_reading> is = limit ? limit->mean() : std::nullopt;
+  if (!is || is->p99 <= 0 || limit->unit != "us" || latency.empty()) return std::nullopt;
+  return microseconds(latency.percentile(99)) / is->p99;
 }
 
 std::string format_latency(std::chrono::nanoseconds value) {
@@ -215,10 +235,12 @@ std::string summary_line(const report& of) {
   };
   const bool limited = of.limit && !of.limit->unit.empty();
   const bool timed_limit = limited && of.limit->unit == "us";
-  add_optional("limit", limited ? of.limit->value() : std::nullopt, timed_limit ? 1 : 0);
+  const std::optional<limit_reading> limit = limited ? of.limit->mean() : std::nullopt;
+  add_optional("limit", limit ? std::optional(limit->value) : std::nullopt, timed_limit ? 1 : 0);
   add("limit_unit", limited ? of.limit->unit : "-");
   add_optional("limit_ratio", of.limit_ratio(), 3);
-  add_optional("limit_ratio_p99", timed_limit ? of.limit_ratio(99) : std::nullopt, 3);
+  add_optional("limit_ratio_p99", of.limit_ratio_p99(), 3);
+  add_optional("limit_p99_us", limit && timed_limit ? std::optional(limit->p99) : std::nullopt, 1);
   return line;
 }
 

@@ -10,6 +10,7 @@
 
 #include "tools/bench/arrivals.hpp"
 #include "tools/bench/histogram.hpp"
+#include "tools/bench/yardstick.hpp"
 
 namespace skald::cli::bench {
 
@@ -31,11 +32,11 @@ struct broker_use {
 struct limit_figures {
   std::string of;         // what was measured, or why there is none
   std::string unit = {};  // "bytes_per_s", "per_s" or "us"; empty: there is none
-  std::optional<double> before = {};
-  std::optional<double> after = {};
+  std::optional<limit_reading> before = {};
+  std::optional<limit_reading> after = {};
 
   // The mean of those that there are.
-  std::optional<double> value() const;
+  std::optional<limit_reading> mean() const;
 };
 
 struct report {
@@ -68,8 +69,10 @@ struct report {
 
   double records_per_second() const;
   double bytes_per_second() const;
-  // The throughput, or the percentile of latencies, divided by the limit's figure.
-  std::optional<double> limit_ratio(double percent = 50) const;
+  // The throughput, or the median latency, divided by the limit's.
+  std::optional<double> limit_ratio() const;
+  // The 99th percentile of latencies divided by that of the limit's.
+  std::optional<double> limit_ratio_p99() const;
 };
 
 // Several lines, ending with the summary's.
@@ -77,7 +80,7 @@ std::string to_text(const report& of);
 // One line: fields may be added at its end, those that are there stay. "-" is a value that there is none of.
 //   skald-bench workload=publish status=ok records=... seconds=... records_per_s=... bytes_per_s=...
 //   p50_us=... p90_us=... p99_us=... p99.9_us=... max_us=... missing=0 repeated=0 damaged=0 unsent=0
-//   limit=... limit_unit=bytes_per_s|per_s|us limit_ratio=... limit_ratio_p99=...
+//   limit=... limit_unit=bytes_per_s|per_s|us limit_ratio=... limit_ratio_p99=... limit_p99_us=...
 std::string summary_line(const report& of);
 // An object, in one line.
 std::string to_json(const report& of);

@@ -325,7 +325,7 @@ class machine_limit {
   }
 
  private:
-  std::optional<double> measure(const interrupts& stopping, report& into) {
+  std::optional<limit_reading> measure(const interrupts& stopping, report& into) {
     if (stopping.reason()) return std::nullopt;
     try {
       return process_->measure(stopping.descriptor());

@@ -14,7 +14,7 @@ constexpr std::size_t frame_bytes = 64u << 10;          // what a broker writes 
 constexpr std::size_t window_bytes_max = 64u << 20;     // the measurement's own limit is a segment
 constexpr std::size_t read_bytes = 1u << 20;            // the most that a fetch answers with
 constexpr std::size_t write_bytes_max = 4u << 20;       // likewise, of a single write
-constexpr std::size_t message_bytes_max = 64u << 10;    // what a router passes on at a time
+constexpr std::size_t message_bytes_max = 64u << 10;    // of what is passed on
 constexpr std::size_t messages_bytes_max = 256u << 10;  // that sockets hold while the client still sends
 constexpr std::size_t messages_max = 1024;
 constexpr std::size_t saga_commit_bytes = 1024;  // an instance with its state, or a command, about
@@ -42,6 +42,15 @@ yardstick group_commit_of(std::size_t bytes, std::uint64_t in_flight) {
       .bytes = frame,
       .in_flight = frames,
       .text = "group commit behind TCP, " + format_count(frames) + " x " + format_size(frame) + " in flight"};
+}
+
+yardstick delivery_of(std::size_t bytes, std::uint64_t per_second) {
+  return {.what = kind::delivery,
+          .in = unit::us,
+          .bytes = bytes,
+          .per_second = static_cast<double>(per_second),
+          .text = format_count(per_second) + "/s of " + format_size(bytes) +
+                  " through TCP, written, synced and sent on"};
 }
 
 yardstick stream_of() {
@@ -96,6 +105,8 @@ yardstick yardstick_for(const options& with, double mean_bytes) {
   }
   if (with.durability == skald::durability::memory)
     return none("what is acknowledged from memory does not wait for the disk");
+  const bool delivers = with.what == workload::pubsub || with.what == workload::queue;
+  if (with.rate != 0 && delivers && bytes <= message_bytes_max) return delivery_of(bytes, with.rate);
   if (timed) return fdatasync_of(std::min(bytes, write_bytes_max));
   if (with.what == workload::fanout) return stream_of();
   if (with.compression != skald::compression::none)

@@ -12,7 +12,7 @@
 namespace skald::cli::bench {
 
 struct yardstick {
-  enum class kind : std::uint8_t { none, group_commit, fdatasync, stream, routed_echo };
+  enum class kind : std::uint8_t { none, group_commit, fdatasync, delivery, stream, routed_echo };
   enum class unit : std::uint8_t { bytes_per_s, per_s, us };
 
   kind what = kind::none;
@@ -20,10 +20,18 @@ struct yardstick {
   std::size_t bytes = 0;      // of a frame, a write or a message
   std::size_t in_flight = 1;  // frames or messages
   unsigned in_a_row = 1;      // so many of them, one after the other, are what the workload waits for
+  double per_second = 0;      // records of a delivery
   std::string text;           // what it is, or why there is none
 
-  bool writes() const { return what == kind::group_commit || what == kind::fdatasync; }
+  bool writes() const {
+    return what == kind::group_commit || what == kind::fdatasync || what == kind::delivery;
+  }
   bool uses_disk() const { return writes() || what == kind::stream; }
+};
+// What one measurement gave, in the yardstick's unit.
+struct limit_reading {
+  double value = 0;  // throughput, or the median of latencies
+  double p99 = 0;    // of latencies
 };
 std::string_view to_string(yardstick::unit of) noexcept;  // "bytes_per_s", "per_s", "us"
 

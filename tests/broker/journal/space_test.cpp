@@ -50,6 +50,23 @@ TEST_CASE("the next segments are ready before they are needed") {
   CHECK(on.log->segments().size() == 1);
 }
 
+TEST_CASE("a journal with time to spare finds the blocks of its next segments written, each once") {
+  scene on;
+  const std::uint64_t to_fill = on.with.segment_bytes - segment_header_bytes;
+  on.open();
+  on.settle();
+  CHECK(on.disk.zeros_written() == 2 * to_fill);
+  on.commit({"one"});
+  CHECK(on.disk.zeros_written() == 3 * to_fill);
+  for (int i = 0; i < 3; ++i) on.commit({sized('x', most_of_a_segment)});
+  const std::uint64_t grown = on.disk.zeros_written();
+  CHECK(grown == (2 + on.log->segments().size()) * to_fill);
+  on.log->release(on.log->segments().front());
+  on.log->release(on.log->segments().front());
+  for (int i = 0; i < 2; ++i) on.commit({sized('x', most_of_a_segment)});
+  CHECK(on.disk.zeros_written() == grown);
+}
+
 TEST_CASE("an entry larger than a segment is refused, the largest that fits is not") {
   scene on;
   on.open();

@@ -100,7 +100,10 @@ class sim_disk::handle final : public file {
   std::error_code write_zeros(std::uint64_t position, std::uint64_t bytes) override {
     const std::vector<std::byte> zeros(bytes);
     const iovec part{const_cast<std::byte*>(zeros.data()), zeros.size()};
-    return write(position, {&part, 1});
+    if (const std::error_code failed = write(position, {&part, 1})) return failed;
+    const std::lock_guard lock(on_.mutex_);
+    on_.zeros_written_ += bytes;
+    return {};
   }
 
   void prefetch(std::uint64_t, std::uint64_t) override {}
@@ -199,6 +202,11 @@ void sim_disk::set_cold(bool cold) {
 std::uint64_t sim_disk::writing_operations() const {
   const std::lock_guard lock(mutex_);
   return operations_;
+}
+
+std::uint64_t sim_disk::zeros_written() const {
+  const std::lock_guard lock(mutex_);
+  return zeros_written_;
 }
 
 std::uint64_t sim_disk::used_bytes() const {

@@ -52,6 +52,7 @@ class sim_disk final : public disk {
 
   std::uint64_t writing_operations() const;  // writes, syncs and changes of the directory so far
   std::uint64_t used_bytes() const;
+  std::uint64_t zeros_written() const;  // ahead of use, bytes so far
   std::vector<std::byte> contents(const std::filesystem::path& path) const;
   void replace(const std::filesystem::path& path, std::vector<std::byte> bytes);  // durably
 
@@ -87,6 +88,7 @@ class sim_disk final : public disk {
   std::uint64_t capacity_;
   std::uint64_t epoch_ = 0;  // handles of an older one fail
   std::uint64_t operations_ = 0;
+  std::uint64_t zeros_written_ = 0;
   std::optional<std::uint64_t> power_lost_at_;
   std::optional<std::uint64_t> failing_at_;
   std::errc failing_how_{};

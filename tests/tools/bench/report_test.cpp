@@ -51,7 +51,7 @@ TEST_CASE("the summary line is what scripts depend on") {
       summary_line(measured()) ==
       "skald-bench workload=publish status=ok records=3000000 seconds=2.000 records_per_s=1500000 "
       "bytes_per_s=1500000000 p50_us=500.2 p90_us=900.1 p99_us=990.2 p99.9_us=999.4 max_us=1000.0 missing=0 "
-      "repeated=0 damaged=0 unsent=0 limit=- limit_unit=- limit_ratio=- limit_ratio_p99=-");
+      "repeated=0 damaged=0 unsent=0 limit=- limit_unit=- limit_ratio=- limit_ratio_p99=- limit_p99_us=-");
 }
 
 TEST_CASE("a workload without latencies has dashes there") {
@@ -74,11 +74,14 @@ TEST_CASE("the text has what was measured, and ends with the summary") {
 
 TEST_CASE("throughput is told as a share of the machine's") {
   report of = measured();
-  of.limit = {.of = "group commit behind TCP", .unit = "bytes_per_s", .before = 1.9e9, .after = 2.1e9};
+  of.limit = {.of = "group commit behind TCP",
+              .unit = "bytes_per_s",
+              .before = {{.value = 1.9e9}},
+              .after = {{.value = 2.1e9}}};
   CHECK(*of.limit_ratio() == doctest::Approx(0.75));
   CHECK(contains(to_text(of), "limit       0.75 of 1.8 GiB/s, group commit behind TCP (before 1.7 GiB/s, "));
   CHECK(summary_line(of).ends_with(
-      " limit=2000000000 limit_unit=bytes_per_s limit_ratio=0.750 limit_ratio_p99=-"));
+      " limit=2000000000 limit_unit=bytes_per_s limit_ratio=0.750 limit_ratio_p99=- limit_p99_us=-"));
   const json::value limit = json::parse(to_json(of)).at("limit");
   CHECK(limit.at("before") == 1.9e9);
   CHECK(limit.at("ratio") == 0.75);
@@ -87,24 +90,29 @@ TEST_CASE("throughput is told as a share of the machine's") {
 
 TEST_CASE("latencies are told as times of the machine's") {
   report of = measured();
-  of.limit = {.of = "one fdatasync of 1 KiB", .unit = "us", .before = 250, .after = std::nullopt};
-  CHECK(*of.limit_ratio(50) == doctest::Approx(2).epsilon(0.01));
-  CHECK(contains(to_text(of), "p50 2.00, p99 3.9"));
-  CHECK(contains(to_text(of), "250 us, one fdatasync of 1 KiB (before 250 us, after not measured)"));
+  of.limit = {
+      .of = "one fdatasync of 1 KiB", .unit = "us", .before = {{.value = 250, .p99 = 495}}, .after = {}};
+  CHECK(*of.limit_ratio() == doctest::Approx(2).epsilon(0.01));
+  CHECK(*of.limit_ratio_p99() == doctest::Approx(2).epsilon(0.01));
+  CHECK(contains(to_text(of),
+                 "limit       p50 2.00 times 250 us, p99 2.00 times 495 us, one fdatasync of 1 KiB "
+                 "(before 250 us and 495 us, after not measured)"));
   CHECK(contains(summary_line(of), " limit=250.0 limit_unit=us limit_ratio=2.0"));
+  CHECK(summary_line(of).ends_with(" limit_p99_us=495.0"));
   CHECK(json::parse(to_json(of)).at("limit").at("after").is_null());
+  CHECK(json::parse(to_json(of)).at("limit").at("before_p99") == 495.0);
 }
 
 TEST_CASE("a workload without a limit says why, and one that was not asked says nothing") {
   report of = measured();
   CHECK_FALSE(contains(to_text(of), "limit  "));
   CHECK(json::parse(to_json(of)).at("limit").is_null());
-  CHECK(summary_line(of).ends_with(" limit=- limit_unit=- limit_ratio=- limit_ratio_p99=-"));
+  CHECK(summary_line(of).ends_with(" limit=- limit_unit=- limit_ratio=- limit_ratio_p99=- limit_p99_us=-"));
   of.limit = {.of = "one fdatasync of 1 KiB", .unit = "us"};
   CHECK(contains(to_text(of), "limit       not measured: one fdatasync of 1 KiB\n"));
   of.limit = {.of = "nothing is written"};
   CHECK(contains(to_text(of), "limit       none: nothing is written\n"));
-  CHECK(summary_line(of).ends_with(" limit=- limit_unit=- limit_ratio=- limit_ratio_p99=-"));
+  CHECK(summary_line(of).ends_with(" limit=- limit_unit=- limit_ratio=- limit_ratio_p99=- limit_p99_us=-"));
   CHECK(json::parse(to_json(of)).at("limit").at("unit").is_null());
 }
 

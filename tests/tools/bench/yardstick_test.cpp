@@ -42,8 +42,21 @@ TEST_CASE("one at a time, and at a rate, it is the latency that counts") {
     CHECK(of(what, 1, 100).what == kind::fdatasync);
     CHECK(of(what, 1, 100).in == unit::us);
     CHECK(of(what, 1, 100).text == "one fdatasync of 100 B");
-    CHECK(of(what, 0, 100, 1000).what == kind::fdatasync);
   }
+  CHECK(of(workload::publish, 0, 100, 1000).what == kind::fdatasync);
+  CHECK(of(workload::fanout, 0, 100, 1000).what == kind::fdatasync);
+}
+
+TEST_CASE("delivery at a rate is held against bare delivery at that rate") {
+  for (const workload what : {workload::pubsub, workload::queue}) {
+    const yardstick bare = of(what, 0, 100, 10'000);
+    CHECK(bare.what == kind::delivery);
+    CHECK(bare.in == unit::us);
+    CHECK(bare.bytes == 100);
+    CHECK(bare.per_second == 10'000);
+    CHECK(bare.text == "10,000/s of 100 B through TCP, written, synced and sent on");
+  }
+  CHECK(of(workload::pubsub, 0, 1u << 20, 100).what == kind::fdatasync);
 }
 
 TEST_CASE("what is read from the page cache is held against a stream") {
