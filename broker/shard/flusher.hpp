@@ -35,7 +35,9 @@ class flusher {
 
   struct limits {
     std::uint64_t replay_bytes_max = 0;
-    std::size_t changed_rows_max = 128 * 1024;  // of one flush; each costs some 150 bytes of memory
+    // Of one flush. Each costs some 150 bytes of memory, and, where keys are random, a page of the store's
+    // for as long as it is being written.
+    std::size_t changed_rows_max = 48 * 1024;
   };
 
   flusher(state::tables& of, state::store& to, background& worker, executor& runs_on, listener& reports,

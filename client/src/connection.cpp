@@ -10,6 +10,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <limits>
 #include <utility>
 
 #include <skald/protocol/error.hpp>
@@ -279,7 +280,11 @@ void connection::write() {
     for (const auto& piece : frame->payload) pieces.emplace_back(piece->data(), piece->size());
   }
   writing_ = true;
-  asio::async_write(socket_, pieces,
+  // Unless told otherwise, Asio writes 64 KiB at a time, which costs both sides a wake-up each.
+  const auto all_at_once = [](const boost::system::error_code& code, std::size_t) {
+    return code ? 0 : std::numeric_limits<std::size_t>::max();
+  };
+  asio::async_write(socket_, pieces, all_at_once,
                     [self = shared_from_this(), frames, opened = opened_](
                         const boost::system::error_code& code, std::size_t) {
                       if (opened != self->opened_ || self->closed_) return;  // of a connection that is gone

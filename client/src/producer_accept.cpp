@@ -272,9 +272,19 @@ void producer_core::settle(const batch_ptr& batch, result<published> outcome) {
   count_settled(batch->generation);
   settled_.push_back({batch->home->topic->name, batch->home->id, batch->records, std::move(outcome),
                       std::move(batch->waiting)});
-  if (batch->bytes.use_count() == 1 && spare_buffers_.size() < spare_buffers_max)
-    spare_buffers_.push_back(std::move(*batch->bytes));
-  batch->bytes.reset();
+  recycle(std::move(batch->bytes));
+}
+
+// A batch may be acknowledged while the write that sent it with others still holds its buffer.
+void producer_core::recycle(std::shared_ptr<std::vector<std::byte>> buffer) {
+  held_buffers_.push_back(std::move(buffer));
+  while (!held_buffers_.empty()) {
+    auto& oldest = held_buffers_.front();
+    const bool is_free = oldest.use_count() == 1;
+    if (!is_free && held_buffers_.size() <= spare_buffers_max) return;
+    if (is_free && spare_buffers_.size() < spare_buffers_max) spare_buffers_.push_back(std::move(*oldest));
+    held_buffers_.pop_front();
+  }
 }
 
 std::uint64_t producer_core::begin_flush() {

@@ -185,6 +185,7 @@ class producer_core {
   void end_recovery(partition_stream& of);
   void requeue(const batch_ptr& batch);
   void settle(const batch_ptr& batch, result<published> outcome);
+  void recycle(std::shared_ptr<std::vector<std::byte>> buffer);
   void count_unsettled(std::uint64_t generation);
   void count_settled(std::uint64_t generation);
 
@@ -217,6 +218,7 @@ class producer_core {
   std::unordered_map<std::uint64_t, std::vector<batch_ptr>> tickets_;
   std::uint64_t last_ticket_ = 0;
   std::vector<std::vector<std::byte>> spare_buffers_;
+  std::deque<std::shared_ptr<std::vector<std::byte>>> held_buffers_;  // spare as soon as nobody sends them
   std::vector<settlement> settled_;
 
   std::uint64_t buffered_bytes_ = 0;

@@ -125,7 +125,12 @@ void batch_builder::end_record(const std::byte* end, timestamp at) {
 void batch_builder::make_room(std::size_t bytes) {
   const std::size_t needed = used_ + bytes;
   if (needed <= buffer_.size()) return;
-  buffer_.resize(std::max({needed, buffer_.size() * 2, reserve_bytes_}));
+  // A recycled buffer has the size of its last batch and room for more: only what is added to it is
+  // zero-filled.
+  constexpr std::size_t step = 4096;
+  const std::size_t room = buffer_.capacity();
+  const std::size_t larger = std::max({needed, buffer_.size() * 2, reserve_bytes_});
+  buffer_.resize(needed <= room ? std::min(needed + step, room) : larger);
 }
 
 std::vector<std::byte> batch_builder::finish(const batch_options& options) {
