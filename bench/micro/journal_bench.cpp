@@ -70,6 +70,7 @@ class null_file final : public file {
   std::error_code sync() override { return {}; }
   std::error_code allocate(std::uint64_t size) override { return size_ = size, std::error_code(); }
   std::error_code write_zeros(std::uint64_t, std::uint64_t) override { return {}; }
+  void begin_sync(std::uint64_t, std::uint64_t) override {}
   void prefetch(std::uint64_t, std::uint64_t) override {}
   std::uint64_t size() const override { return size_; }
 
@@ -108,6 +109,7 @@ class unsynced_file final : public file {
   std::error_code write_zeros(std::uint64_t position, std::uint64_t bytes) override {
     return of_->write_zeros(position, bytes);
   }
+  void begin_sync(std::uint64_t position, std::uint64_t bytes) override { of_->begin_sync(position, bytes); }
   void prefetch(std::uint64_t position, std::uint64_t bytes) override { of_->prefetch(position, bytes); }
   std::uint64_t size() const override { return of_->size(); }
 

@@ -35,6 +35,10 @@ class file {
   // sync nor what reads back tells the truth.
   virtual std::error_code sync() = 0;
 
+  // A hint that a sync() of these bytes will follow: the disk begins to write them meanwhile. The page that
+  // they end in may be left, for what is written next.
+  virtual void begin_sync(std::uint64_t position, std::uint64_t bytes) = 0;
+
   // Makes the file `size` bytes long, with blocks of its own: later writes within it never want for space.
   // The new bytes read as zeros. Takes milliseconds. Fails with no_space_on_device when there is no room.
   virtual std::error_code allocate(std::uint64_t size) = 0;

@@ -126,6 +126,16 @@ class native_file final : public file {
     return failed;
   }
 
+  void begin_sync(std::uint64_t position, std::uint64_t bytes) override {
+    constexpr std::uint64_t page = 4096;
+    const std::uint64_t begin = position / page * page;
+    const std::uint64_t end = (position + bytes) / page * page;
+    // Of zero bytes it would take the whole rest of the file. What fails to be written, the next sync tells.
+    if (begin == end) return;
+    ::sync_file_range(descriptor_.get(), static_cast<off64_t>(begin), static_cast<off64_t>(end - begin),
+                      SYNC_FILE_RANGE_WRITE);
+  }
+
   std::error_code allocate(std::uint64_t size) override {
     int failed = 0;
     do {

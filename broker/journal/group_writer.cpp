@@ -11,6 +11,7 @@ namespace skald::journal {
 namespace {
 
 constexpr std::size_t page_bytes = 4096;
+constexpr std::uint64_t piece_bytes = 256u << 10;
 
 iovec part_of(std::span<const std::byte> bytes) {
   return {const_cast<std::byte*>(bytes.data()), bytes.size()};  // iovec serves reads and writes alike
@@ -83,10 +84,20 @@ void group_writer::fill_page(std::uint64_t end) {
   group_bytes_ += rest;
 }
 
+// The disk gets the first pieces of a large group while the others are still being copied for it.
 write_failure group_writer::write(segment& into, std::uint64_t position) {
-  if (const auto failed = into.content().write(position, parts_)) {
-    return {segment_name(into.id()) + ": writing " + std::to_string(group_bytes_) + " bytes at " +
-            std::to_string(position) + ": " + failed.message()};
+  std::uint64_t at = position;
+  for (std::span<const iovec> rest(parts_); !rest.empty();) {
+    std::size_t parts = 0;
+    std::uint64_t bytes = 0;
+    while (parts < rest.size() && bytes < piece_bytes) bytes += rest[parts++].iov_len;
+    if (const auto failed = into.content().write(at, rest.first(parts))) {
+      return {segment_name(into.id()) + ": writing " + std::to_string(group_bytes_) + " bytes at " +
+              std::to_string(position) + ": " + failed.message()};
+    }
+    rest = rest.subspan(parts);
+    if (!rest.empty()) into.content().begin_sync(at, bytes);
+    at += bytes;
   }
   bytes_written_ += group_bytes_;
   return {};

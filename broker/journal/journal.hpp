@@ -1,8 +1,9 @@
 // The journal of a shard: the only thing that is ever fsynced before an acknowledgement.
 //
 // Entries are appended in order by group commit: while one write and fdatasync is in flight, arrivals gather;
-// then one vectored write, one fdatasync, and one report that names where each entry lies. There is no timer
-// and no linger: latency is one fsync when idle, throughput is the disk's limit when busy.
+// then one vectored write (in pieces, if there is much), one fdatasync, and one report that names where each
+// lies. There is no timer and no linger: latency is one fsync when idle, throughput is the disk's limit when
+// busy.
 //
 // Threading: append(), commit_here() and release() are called on the owner's thread (the shard's reactor),
 // the other queries on any. The journal has one writer thread, which writes and syncs and then calls the

@@ -89,6 +89,20 @@ TEST_CASE_FIXTURE(native_fixture,
   CHECK(std::filesystem::file_size(path("zeros")) == 8u << 20);
 }
 
+TEST_CASE_FIXTURE(native_fixture,
+                  "a sync that was begun changes nothing, wherever its bytes lie in their pages") {
+  file& content = create("begun");
+  std::string text(20'000, 'x');
+  const iovec part{text.data(), text.size()};
+  REQUIRE(!content.write(100, {&part, 1}));
+  content.begin_sync(100, 200);
+  content.begin_sync(100, text.size());
+  const iovec more{text.data(), 10};
+  REQUIRE(!content.write(100 + text.size(), {&more, 1}));
+  REQUIRE(!content.sync());
+  CHECK(read_text(content, 100, text.size() + 10) == text + std::string(10, 'x'));
+}
+
 TEST_CASE_FIXTURE(native_fixture, "errors are the system's, as portable conditions") {
   std::unique_ptr<file> none;
   CHECK(on.open(path("absent"), disk::open_mode::existing, none) == std::errc::no_such_file_or_directory);

@@ -106,6 +106,8 @@ class sim_disk::handle final : public file {
     return {};
   }
 
+  void begin_sync(std::uint64_t, std::uint64_t) override {}
+
   void prefetch(std::uint64_t, std::uint64_t) override {}
 
   std::uint64_t size() const override {
