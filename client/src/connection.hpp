@@ -12,6 +12,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -70,6 +71,7 @@ class connection : public std::enable_shared_from_this<connection> {
   asio::awaitable<void> pause();
   void limit_attempt();
   result<> handle_received();
+  void write_when_gathered(std::size_t frames_seen);
   void write();
   void arm_timer();
   void on_timer();
@@ -100,6 +102,7 @@ class connection : public std::enable_shared_from_this<connection> {
   bool running_ = false;
   bool closed_ = false;
   bool kicked_ = false;
+  std::chrono::steady_clock::time_point last_write_;
   bool writing_ = false;
   std::uint64_t attempts_ = 0;
   std::uint64_t opened_ = 0;  // counts connections, so that the end of an old write is recognised

@@ -131,6 +131,7 @@ class session {
   // What to write now; empty if there is nothing.
   std::vector<shared_frame> take_output(steady_time now);
   bool has_output() const { return !output_.empty(); }
+  std::size_t frames_to_write() const { return output_.size(); }
 
   // Handles what is due. A failure means that the peer is silent: as in received().
   result<> tick(steady_time now);
