@@ -93,7 +93,7 @@ struct bench_state {
   }
 
   void flush_if_large() {
-    if (tables.changed_rows() >= 128 * 1024) flush();
+    if (tables.changed_rows() >= 48 * 1024) flush();
   }
 
   scratch_directory directory;

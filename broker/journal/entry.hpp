@@ -23,7 +23,7 @@
 // has
 //             the index of the replicated entry before it.
 // durable     The highest sequence known to be fsynced when this entry was written. It tells a torn tail from
-//             corruption: one group commit is one write, which a crash may tear in any order, so valid
+//             corruption: one group commit is a few writes, which a crash may tear in any order, so valid
 //             entries may legitimately follow a bad one *of the same group*. But a valid entry whose
 //             `durable` is at or past the bad one proves that the bad one had been fsynced: it has rotted.
 #pragma once

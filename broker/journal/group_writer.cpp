@@ -17,6 +17,24 @@ iovec part_of(std::span<const std::byte> bytes) {
   return {const_cast<std::byte*>(bytes.data()), bytes.size()};  // iovec serves reads and writes alike
 }
 
+// Writes the first `bytes` of the parts, and takes them off.
+std::error_code write_front(file& to, std::uint64_t position, std::uint64_t bytes, std::span<iovec>& parts) {
+  std::size_t whole = 0;
+  while (whole < parts.size() && parts[whole].iov_len <= bytes) bytes -= parts[whole++].iov_len;
+  if (bytes == 0) {
+    const std::error_code failed = to.write(position, parts.first(whole));
+    parts = parts.subspan(whole);
+    return failed;
+  }
+  iovec& split = parts[whole];
+  const iovec behind{static_cast<std::byte*>(split.iov_base) + bytes, split.iov_len - bytes};
+  split.iov_len = bytes;
+  const std::error_code failed = to.write(position, parts.first(whole + 1));
+  split = behind;
+  parts = parts.subspan(whole);
+  return failed;
+}
+
 std::uint64_t payload_bytes(const pending_entry& entry) {
   return entry.head.size() + entry.body.size();
 }
@@ -84,20 +102,20 @@ void group_writer::fill_page(std::uint64_t end) {
   group_bytes_ += rest;
 }
 
-// The disk gets the first pieces of a large group while the others are still being copied for it.
+// The disk gets the first pieces of a large group while the others are still being copied for it. Each piece
+// ends with a page, for the reason that fill_page() has.
 write_failure group_writer::write(segment& into, std::uint64_t position) {
-  std::uint64_t at = position;
-  for (std::span<const iovec> rest(parts_); !rest.empty();) {
-    std::size_t parts = 0;
-    std::uint64_t bytes = 0;
-    while (parts < rest.size() && bytes < piece_bytes) bytes += rest[parts++].iov_len;
-    if (const auto failed = into.content().write(at, rest.first(parts))) {
+  const std::uint64_t end = position + group_bytes_;
+  std::span<iovec> rest(parts_);
+  for (std::uint64_t at = position; at < end;) {
+    const bool is_last = end - at < 2 * piece_bytes;
+    const std::uint64_t until = is_last ? end : (at + piece_bytes) / page_bytes * page_bytes;
+    if (const auto failed = write_front(into.content(), at, until - at, rest)) {
       return {segment_name(into.id()) + ": writing " + std::to_string(group_bytes_) + " bytes at " +
               std::to_string(position) + ": " + failed.message()};
     }
-    rest = rest.subspan(parts);
-    if (!rest.empty()) into.content().begin_sync(at, bytes);
-    at += bytes;
+    if (!is_last) into.content().begin_sync(at, until - at);
+    at = until;
   }
   bytes_written_ += group_bytes_;
   return {};

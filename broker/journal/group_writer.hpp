@@ -1,4 +1,4 @@
-// Group commit without threads: takes what has gathered, writes it with one vectored write, syncs once, and
+// Group commit without threads: takes what has gathered, writes it, syncs once, and
 // says where everything lies. It owns the tail: nothing else writes to segments in use.
 #pragma once
 

@@ -12,16 +12,6 @@ namespace {
 
 constexpr std::size_t ready_ahead = 2;  // the next one, and the one in reserve
 constexpr std::chrono::milliseconds full_disk_interval{200};
-// A sync waits for the zeros that are being written beside it, whatever their number. So a journal that
-// writes a little gets few pieces, just enough for the next segment to be written when it is needed; to one
-// that writes much they would do harm.
-constexpr std::chrono::milliseconds fill_interval{20};
-constexpr std::uint64_t little_bytes_max = 256u << 10;  // in an interval
-constexpr std::uint64_t large_group_bytes = 64u << 10;
-constexpr std::uint64_t zeros_when_idle = 1u << 20;
-constexpr std::uint64_t zeros_beside_min = 64u << 10;
-constexpr std::uint64_t zeros_beside_max = 512u << 10;
-
 journal_id random_id() {
   std::random_device source;
   journal_id id;
@@ -129,7 +119,7 @@ bool segment_pool::work() {
   task what = task::none;
   {
     const std::lock_guard lock(mutex_);
-    if (full_) look_again_ = true;
+    if (full_ && driver_ == driven_by::step) look_again_ = true;
     what = next_task();
     if (what == task::prepare) look_again_ = false;
   }
@@ -149,8 +139,13 @@ bool segment_pool::work() {
 }
 
 void segment_pool::run_thread() {
+  auto looked_at = std::chrono::steady_clock::now();  // a full disk
   std::unique_lock lock(mutex_);
   while (!stopping_ && !failed_) {
+    if (const auto now = std::chrono::steady_clock::now(); full_ && now - looked_at >= full_disk_interval) {
+      look_again_ = true;
+      looked_at = now;
+    }
     const task next = next_task();
     if (next == task::fill && !may_fill(lock)) continue;
     if (next != task::none) {
@@ -158,34 +153,22 @@ void segment_pool::run_thread() {
       work();
       lock.lock();
     } else if (full_) {
-      if (changed_.wait_for(lock, full_disk_interval) == std::cv_status::timeout) look_again_ = true;
+      changed_.wait_for(lock, full_disk_interval);
     } else {
       changed_.wait(lock);
     }
   }
 }
 
-// Looks at what the journal writes for a while, and chooses how many zeros go beside it. Large pieces are for
-// a journal that has not written at all since the last look. A large group may take longer than that while,
-// in which nothing else is written, and it is the last to be disturbed.
 bool segment_pool::may_fill(std::unique_lock<std::mutex>& lock) {
-  const std::uint64_t before = written_.load(std::memory_order_relaxed);
-  const bool in_large_group = writing_.load(std::memory_order_relaxed) > large_group_bytes;
-  if (before == written_seen_ && !in_large_group) {
-    zeros_at_once_ = zeros_when_idle;
-    return true;
-  }
-  written_seen_ = before;
-  if (changed_.wait_for(lock, fill_interval) == std::cv_status::no_timeout) return false;
-  const std::uint64_t now = written_.load(std::memory_order_relaxed);
-  // What comes after the next segment has time until the journal pauses, or reaches the next.
-  if (!unwritten_ || unwritten_ != ready_.front()) return false;
-  if (in_large_group || now - before > little_bytes_max) return false;
-  const std::uint64_t in_step = (now - written_at_fill_) / 4 * 5;
-  if (now == before || in_step < zeros_beside_min) return false;
-  zeros_at_once_ = std::min(in_step, zeros_beside_max) & ~std::uint64_t{4095};
-  written_at_fill_ = now;
-  return true;
+  const auto written = [this] { return written_.load(std::memory_order_relaxed); };
+  const auto writing = [this] { return writing_.load(std::memory_order_relaxed); };
+  zeros_at_once_ = pace_.at_once(written(), writing());
+  if (zeros_at_once_ > 0) return true;
+  if (changed_.wait_for(lock, fill_pace::interval) == std::cv_status::no_timeout) return false;
+  const bool is_next = unwritten_ && unwritten_ == ready_.front();
+  zeros_at_once_ = pace_.beside(written(), writing(), is_next);
+  return zeros_at_once_ > 0;
 }
 
 // The file of a released segment becomes spare. Its name says so durably before its header is overwritten:

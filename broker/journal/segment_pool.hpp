@@ -28,6 +28,7 @@
 #include <thread>
 #include <vector>
 
+#include "broker/journal/fill_pace.hpp"
 #include "broker/journal/recovery.hpp"
 #include "broker/journal/segment.hpp"
 
@@ -61,7 +62,7 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
 
   void take_back(generation id, std::unique_ptr<file> content) noexcept override;
 
-  // The journal begins to write so much, and has written and synced it; zeros are written when it does not.
+  // The journal begins to write so much, and has written and synced it: what the pace of zeros depends on.
   // Called in turn, by one thread at a time.
   void note_write_begin(std::uint64_t bytes) {
     written_.fetch_add(bytes, std::memory_order_relaxed);
@@ -124,10 +125,8 @@ class segment_pool final : public segment_home, public std::enable_shared_from_t
   std::atomic<std::uint64_t> writing_{0};  // by the journal just now
   std::atomic<bool> full_{false};
   std::atomic<std::size_t> ready_count_{0};
-  // Of the pool's thread: what was written at its last look, and when it last wrote zeros beside it.
-  std::uint64_t written_seen_ = 0;
-  std::uint64_t written_at_fill_ = 0;
-  std::uint64_t zeros_at_once_ = 1u << 20;
+  fill_pace pace_;  // of the pool's thread only, as the size of the next piece
+  std::uint64_t zeros_at_once_ = fill_pace::idle_piece_bytes;
   std::thread thread_;
 };
 

@@ -35,8 +35,8 @@ class flusher {
 
   struct limits {
     std::uint64_t replay_bytes_max = 0;
-    // Of one flush. Each costs some 150 bytes of memory, and, where keys are random, a page of the store's
-    // for as long as it is being written.
+    // Of one flush; twice as many are when proposals have to wait. Each costs some 150 bytes of memory, and,
+    // where keys are random, a page of the store's for as long as it is being written.
     std::size_t changed_rows_max = 48 * 1024;
   };
 

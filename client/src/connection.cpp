@@ -293,11 +293,11 @@ void connection::write() {
     for (const auto& piece : frame->payload) pieces.emplace_back(piece->data(), piece->size());
   }
   writing_ = true;
-  // Unless told otherwise, Asio writes 64 KiB at a time, which costs both sides a wake-up each.
-  const auto all_at_once = [](const boost::system::error_code& code, std::size_t) {
+  // Asio writes 16 pieces at a time, and unless told otherwise 64 KiB, which costs both sides a wake-up each.
+  const auto as_much_as_fits = [](const boost::system::error_code& code, std::size_t) {
     return code ? 0 : std::numeric_limits<std::size_t>::max();
   };
-  asio::async_write(socket_, pieces, all_at_once,
+  asio::async_write(socket_, pieces, as_much_as_fits,
                     [self = shared_from_this(), frames, opened = opened_](
                         const boost::system::error_code& code, std::size_t) {
                       if (opened != self->opened_ || self->closed_) return;  // of a connection that is gone

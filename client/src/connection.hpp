@@ -1,8 +1,8 @@
 // The thin edge of the client: one socket, one timer, and the session that says what to do with them.
 //
 // It connects when it is first needed, and again whenever the connection is lost, until close(). Everything
-// that is written during one turn of the event loop, or while a write is under way, goes out in one gathering
-// write.
+// that is written during one turn of the event loop, or while a write is under way, goes out together; so
+// does what is written in turns that follow one another closely.
 //
 // Threading: on the executor, except the constructor and get_executor(). Lifetime: shared by the client and
 // everything made from it; the socket is open until close().

@@ -159,6 +159,31 @@ TEST_SUITE("producer core") {
     CHECK(p.code_of("last") == errc::ok);
   }
 
+  TEST_CASE(
+      "a batch that was acknowledged keeps its buffer for as long as the write holds it, and then gives it "
+      "on") {
+    running p(apart);
+    p.send_apart({"a"});
+    REQUIRE(p.wire.size() == 1);
+    auto written = p.wire.front().appends.front().batch;  // the write is still under way
+    const std::vector<std::byte> bytes = *written;
+    p.broker_reads();
+    p.client_reads();
+    CHECK(p.code_of("a") == errc::ok);
+    p.send_apart({"b", "c"});
+    p.settle();
+    CHECK(*written == bytes);
+    const std::byte* const buffer = written->data();
+    written.reset();
+    p.send_apart({"d"});
+    p.settle();
+    p.send_apart({"e", "f", "g", "h"});
+    bool reused = false;
+    for (const auto& frame : p.wire)
+      for (const auto& append : frame.appends) reused |= append.batch->data() == buffer;
+    CHECK(reused);
+  }
+
   TEST_CASE("batches of several partitions share a frame") {
     running p({}, 8);
     for (std::uint32_t i = 0; i < 8; ++i) p.send("t", std::to_string(i), {.partition = partition_id(i)});

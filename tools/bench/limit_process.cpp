@@ -113,7 +113,7 @@ void answer_all(const yardstick& what, const std::filesystem::path& parent, int 
   }
 }
 
-// The whole life of the child. What it answers is a number, or why there is none.
+// The whole life of the child. What it answers is the reading, two numbers, or why there is none.
 [[noreturn]] void serve(const yardstick& what, const std::filesystem::path& parent, int asks, int answers,
                         pid_t parent_process) {
   limit::handle_interrupts();    // SIGTERM unwinds it

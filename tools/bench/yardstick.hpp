@@ -28,11 +28,13 @@ struct yardstick {
   }
   bool uses_disk() const { return writes() || what == kind::stream; }
 };
+
 // What one measurement gave, in the yardstick's unit.
 struct limit_reading {
   double value = 0;  // throughput, or the median of latencies
   double p99 = 0;    // of latencies
 };
+
 std::string_view to_string(yardstick::unit of) noexcept;  // "bytes_per_s", "per_s", "us"
 
 // Throughput is held against throughput. With a target rate, and with one record under way, which have no

@@ -103,6 +103,45 @@ TEST_CASE("a torn entry at the end is cut off, and its sequence is used again") 
   CHECK(on.seen->durable()[0].payload.position == torn.payload.position);
 }
 
+TEST_CASE("a group of several pieces is whole, or cut off where it was torn, wherever the power fails") {
+  // Larger and smaller than a piece, and none of them of whole pages.
+  texts large;
+  for (int i = 0; i < 5; ++i) large.push_back(sized(static_cast<char>('a' + i), 150'001));
+  large.push_back(sized('f', 900'007));
+  const auto prepare = [](scene& on) {
+    on.with.segment_bytes = 4u << 20;
+    on.with.group_bytes_max = 2u << 20;
+    on.open();
+    on.commit({"kept"});
+  };
+  scene whole;
+  prepare(whole);
+  const std::uint64_t before = whole.disk.writing_operations();
+  whole.commit(large);
+  REQUIRE(whole.seen->groups() == std::vector<std::size_t>{1, 6});
+  const std::uint64_t operations = whole.disk.writing_operations() - before;
+  CHECK(operations >= 6);  // some pieces, the sync and the mark
+  whole.kill();
+  whole.open();
+  REQUIRE(whole.replayed.size() == 7);
+  CHECK(std::equal(large.begin(), large.end(), whole.replayed.begin() + 1));
+
+  for (std::uint64_t done = 0; done < operations; ++done) {
+    scene torn(done + 1);
+    prepare(torn);
+    torn.disk.lose_power_after(done);
+    torn.commit(large);
+    const std::size_t promised = torn.seen->durable().size();
+    torn.crash();
+    torn.open();
+    REQUIRE(torn.replayed.size() >= promised);
+    CHECK(torn.replayed.front() == "kept");
+    CHECK(std::equal(torn.replayed.begin() + 1, torn.replayed.end(), large.begin()));
+    torn.commit({"next"});
+    CHECK(torn.read(torn.seen->durable().at(0).payload) == "next");
+  }
+}
+
 TEST_CASE("entries that survived behind the cut of a torn group are never believed again") {
   // A group of three, of which the first got lost. What is written in its place ends exactly where the second
   // begins: had writing gone on there, the old second would pass for the successor of the new first.

@@ -185,6 +185,17 @@ TEST_CASE("the machine's limit is measured before and after, and leaves nothing 
   CHECK(std::filesystem::is_empty(in.path()));
 }
 
+TEST_CASE("delivery at a rate has a limit of its own, at any rate") {
+  const scratch_directory in;
+  const json::value limit =
+      bench_report("pubsub", {"--rate", "3", "--duration", "1s", "--limit", "--dir", in.path().string()})
+          .at("limit");
+  CHECK(limit.at("of") == "3/s of 1 KiB through TCP, written, synced and sent on");
+  CHECK(limit.at("before").to_number<double>() > 0);
+  CHECK(limit.at("after_p99").to_number<double>() >= limit.at("after").to_number<double>());
+  CHECK(std::filesystem::is_empty(in.path()));
+}
+
 TEST_CASE("a limit that needs no disk, and none at all, need no files") {
   const json::value echo = bench_report("request", {"--count", "100", "--limit", "--dir", "/nowhere"});
   CHECK(echo.at("limit").at("unit") == "per_s");
