@@ -1,8 +1,8 @@
 #include <poll.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include <stdexcept>
+#include <thread>
 
 #include "bench/limit/loopback.hpp"
 #include "bench/limit/measurements.hpp"
@@ -26,14 +26,6 @@ struct timetable {
   }
 };
 
-void sleep_until(steady_clock::time_point when) {
-  const auto since_epoch = when.time_since_epoch();
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_epoch);
-  const timespec at{seconds.count(), std::chrono::nanoseconds(since_epoch - seconds).count()};
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {
-  }
-}
-
 // Sends each record when it is due, late ones together, for as long as it is let.
 void produce(int socket, std::size_t bytes, const timetable& times) {
   prctl(PR_SET_TIMERSLACK, 1);
@@ -45,7 +37,7 @@ void produce(int socket, std::size_t bytes, const timetable& times) {
     for (; times.due(sent) <= now && size + bytes <= records.size(); ++sent, size += bytes) {
     }
     if (size == 0) {
-      sleep_until(times.due(sent));
+      std::this_thread::sleep_until(times.due(sent));
     } else {
       send_fully(socket, std::span(records).first(size));
     }

@@ -274,7 +274,7 @@ void connection::write_when_gathered(std::size_t frames_seen) {
   constexpr std::size_t frames_max = 32;
   const std::size_t frames = session_.frames_to_write();
   if (!writing_ && frames > frames_seen && frames < frames_max &&
-      std::chrono::steady_clock::now() - last_write_ < often) {
+      std::chrono::steady_clock::now() - session_.last_written() < often) {
     asio::post(executor_, [self = shared_from_this(), frames] { self->write_when_gathered(frames); });
     return;
   }
@@ -285,8 +285,8 @@ void connection::write_when_gathered(std::size_t frames_seen) {
 
 void connection::write() {
   if (writing_ || closed_ || !session_.has_output()) return;
-  last_write_ = std::chrono::steady_clock::now();
-  auto frames = std::make_shared<std::vector<shared_frame>>(session_.take_output(last_write_));
+  auto frames =
+      std::make_shared<std::vector<shared_frame>>(session_.take_output(std::chrono::steady_clock::now()));
   std::vector<asio::const_buffer> pieces;
   for (const auto& frame : *frames) {
     pieces.emplace_back(frame->front.data(), frame->front.size());

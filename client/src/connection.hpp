@@ -102,7 +102,6 @@ class connection : public std::enable_shared_from_this<connection> {
   bool running_ = false;
   bool closed_ = false;
   bool kicked_ = false;
-  std::chrono::steady_clock::time_point last_write_;
   bool writing_ = false;
   std::uint64_t attempts_ = 0;
   std::uint64_t opened_ = 0;  // counts connections, so that the end of an old write is recognised

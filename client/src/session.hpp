@@ -132,6 +132,7 @@ class session {
   std::vector<shared_frame> take_output(steady_time now);
   bool has_output() const { return !output_.empty(); }
   std::size_t frames_to_write() const { return output_.size(); }
+  steady_time last_written() const { return last_written_; }
 
   // Handles what is due. A failure means that the peer is silent: as in received().
   result<> tick(steady_time now);
